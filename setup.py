@@ -63,6 +63,16 @@ def link_flags() -> list[str]:
     return ["-fsanitize=address,undefined"] if is_set("TILLCORE_SANITIZE") else []
 
 
+def slow_paths() -> list[tuple[str, str | None]]:
+    """Return the macros of TILLCORE_PORTABLE_INT128: the paths that are rarely taken, everywhere.
+
+    No __int128, and exact rationals wide from 1000 on, so that sanitizers see both.
+    """
+    if not is_set("TILLCORE_PORTABLE_INT128"):
+        return []
+    return [("TILLCORE_PORTABLE", "1"), ("TC_SMALL_MAX", "1000")]
+
+
 def relative(paths: list[Path]) -> list[str]:
     """Return the paths relative to the checkout, sorted, as setuptools wants them."""
     return sorted(path.relative_to(ROOT).as_posix() for path in paths)
@@ -76,7 +86,7 @@ def kernel(source: str) -> Extension:
         sources=[source],
         depends=relative(shared),
         include_dirs=["ext"],
-        define_macros=[("TILLCORE_PORTABLE", "1")] if is_set("TILLCORE_PORTABLE_INT128") else [],
+        define_macros=slow_paths(),
         extra_compile_args=compile_flags(),
         extra_link_args=link_flags(),
     )

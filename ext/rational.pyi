@@ -1,0 +1,3 @@
+"""Types of the window onto the exact rationals."""
+
+def run(steps: list[tuple[str, int, int]]) -> list[tuple[int, int] | int | None]: ...
