@@ -1,0 +1,1 @@
+"""Evaluate baskets: domain modules without transport or storage; `engine.rpc` is their face."""

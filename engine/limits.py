@@ -1,0 +1,49 @@
+"""State every maximum of the engine once.
+
+Sources: section 1 of docs/evaluation.md for numbers, section 5 of docs/interfaces.md for messages.
+Amounts, quantities and rates are in micros (10^-6 of their unit).
+"""
+
+from typing import Final
+
+MICROS_PER_UNIT: Final = 1_000_000
+
+AMOUNT_MICROS_END: Final = 10**12 * MICROS_PER_UNIT
+"""Every amount, given or computed, is smaller than this in absolute value."""
+
+QUANTITY_MICROS_MAX: Final = 10**6 * MICROS_PER_UNIT
+"""Largest quantity of one line, in absolute value."""
+
+RATE_MICROS_MAX: Final = 10 * MICROS_PER_UNIT
+"""Largest tax rate: 1000 %."""
+
+INTEGER_DIGITS_MAX: Final = 12
+FRACTION_DIGITS_MAX: Final = 6
+
+LINES_PER_BASKET_MAX: Final = 10_000
+BASKETS_PER_BATCH_MAX: Final = 1_000
+DISCOUNTS_PER_LINE_MAX: Final = 32
+DISCOUNTS_PER_BASKET_MAX: Final = 32
+PAYMENTS_PER_BASKET_MAX: Final = 200
+TAXES_PER_LIST_MAX: Final = 16
+COUPONS_PER_BASKET_MAX: Final = 100
+CAMPAIGNS_PER_PLAN_MAX: Final = 100_000
+PURCHASE_TYPES_MAX: Final = 62
+BUNDLE_PARTS_MAX: Final = 7
+GROUP_COUNT_MAX: Final = 1_000_000
+TRIGGER_LINES_MAX: Final = 32
+"""A discount record names the triggering units line by line up to this many lines."""
+
+ID_CHARACTERS_MAX: Final = 255
+TEXT_CHARACTERS_MAX: Final = 10_000
+JSON_DEPTH_MAX: Final = 32
+PROBLEMS_REPORTED_MAX: Final = 32
+PROBLEM_BYTES_MAX: Final = 4_096
+
+EVALUATE_MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+
+assert AMOUNT_MICROS_END < 2**63, "amounts fit a signed 64-bit integer"
+assert AMOUNT_MICROS_END == 10**INTEGER_DIGITS_MAX * MICROS_PER_UNIT
+assert MICROS_PER_UNIT == 10**FRACTION_DIGITS_MAX
+assert QUANTITY_MICROS_MAX // MICROS_PER_UNIT < 2**31, "unit indexes fit 32 bits"
+assert LINES_PER_BASKET_MAX * QUANTITY_MICROS_MAX < 2**63, "unit counts add up in 64 bits"

@@ -1,0 +1,123 @@
+"""Hold the models of the reference documents as frozen values: products, baskets, results.
+
+Every amount, quantity, rate and priority is an integer in micros (10^-6 of its unit) and ends in
+`_micros`; times are integers in nanoseconds since 1970-01-01 UTC and end in `_ns`. Values are
+already checked: they come from `engine.catalog`, `engine.campaigns` and `engine.request`, which
+read JSON, or from `engine.rpc`, which reads messages.
+"""
+
+from engine.model.basket import (
+    Basket,
+    BasketLine,
+    Context,
+    Customer,
+    Payment,
+)
+from engine.model.campaign import (
+    BundlePart,
+    Campaign,
+    Conditions,
+    Effect,
+    EffectKind,
+    ManualDiscount,
+    Selector,
+    Target,
+    TargetKind,
+    Trigger,
+    TriggerKind,
+    WeeklyWindow,
+)
+from engine.model.market import (
+    CashRounding,
+    CashScope,
+    CashTie,
+    DiscountPolicy,
+    InclusiveRounding,
+    Market,
+    PurchaseType,
+    Tax,
+    TaxRounding,
+    TaxType,
+    Tie,
+)
+from engine.model.product import (
+    AttributeValue,
+    ContainerDepositRule,
+    Dimension,
+    DimensionValue,
+    Product,
+    QuantityBundle,
+    TextAttribute,
+    UnitPricing,
+    Variant,
+)
+from engine.model.result import (
+    Application,
+    ContributionStatus,
+    DiscountDomain,
+    DiscountRecord,
+    DiscountTrigger,
+    EvaluatedBasket,
+    EvaluatedLine,
+    Settlement,
+    TaxAmount,
+    UnitRange,
+)
+from engine.model.value import (
+    L10nString,
+    MarketPrice,
+    Value,
+)
+
+__all__ = [
+    "Application",
+    "AttributeValue",
+    "Basket",
+    "BasketLine",
+    "BundlePart",
+    "Campaign",
+    "CashRounding",
+    "CashScope",
+    "CashTie",
+    "Conditions",
+    "ContainerDepositRule",
+    "Context",
+    "ContributionStatus",
+    "Customer",
+    "Dimension",
+    "DimensionValue",
+    "DiscountDomain",
+    "DiscountPolicy",
+    "DiscountRecord",
+    "DiscountTrigger",
+    "Effect",
+    "EffectKind",
+    "EvaluatedBasket",
+    "EvaluatedLine",
+    "InclusiveRounding",
+    "L10nString",
+    "ManualDiscount",
+    "Market",
+    "MarketPrice",
+    "Payment",
+    "Product",
+    "PurchaseType",
+    "QuantityBundle",
+    "Selector",
+    "Settlement",
+    "Target",
+    "TargetKind",
+    "Tax",
+    "TaxAmount",
+    "TaxRounding",
+    "TaxType",
+    "TextAttribute",
+    "Tie",
+    "Trigger",
+    "TriggerKind",
+    "UnitPricing",
+    "UnitRange",
+    "Value",
+    "Variant",
+    "WeeklyWindow",
+]

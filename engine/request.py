@@ -1,0 +1,288 @@
+"""Read the baskets that tills send from decoded JSON into `engine.model.Basket`.
+
+The format is BASKET of the command line (docs/interfaces.md, section 3). Unknown members are
+refused with a suggestion, since a misspelt one would change what the customer pays.
+"""
+
+from typing import Final
+
+from engine import limits
+from engine.campaigns import campaigns_of
+from engine.catalog import product_of
+from engine.effects import NO_EFFECT, manual_effect
+from engine.errors import Reason
+from engine.fields import Fields, read_whole, refuse_repeated
+from engine.instants import evaluate_time
+from engine.markets import currency, taxes
+from engine.model import (
+    Basket,
+    BasketLine,
+    Campaign,
+    Customer,
+    ManualDiscount,
+    Payment,
+    Product,
+)
+from engine.numbers import format_micros
+from engine.readers import (
+    Problems,
+    amount,
+    array,
+    boolean,
+    id_set,
+    identifier,
+    l10n,
+    number,
+    positive_quantity,
+    price,
+    product_identifier,
+    quantity,
+    text,
+    wrong_type,
+)
+from engine.strict_json import NumberLiteral, is_array, is_object, join
+
+BEHAVIORS: Final[dict[str, tuple[str, ...]]] = {
+    "shipping": (),
+    "giftcard": ("code", "integration_id"),
+    "voucher": ("code", "integration_id"),
+    "giftcard_use": ("code", "integration_id"),
+    "voucher_use": ("code", "integration_id"),
+    "expense": ("identifier",),
+    "customer_account_deposit": ("customer_id", "payment_type_id"),
+    "container_deposit": ("product_id", "tag", "rule_id", "parent_line_item_id"),
+}
+"""The behaviours of line items with their required texts (reference: models); a line has one."""
+
+_COUPONS = array(identifier, count_max=limits.COUPONS_PER_BASKET_MAX)
+_CAMPAIGN_IDS = array(identifier, count_max=limits.CAMPAIGNS_PER_PLAN_MAX)
+
+
+def read_basket(value: object, *, market_id: str) -> Basket:
+    """Return the basket of a decoded JSON object.
+
+    Args:
+        value: BASKET of the command line.
+        market_id: The market whose taxes are taken where a line's own product has taxes by market.
+
+    Raises:
+        InvalidInput: With every bad field. `returns` and `explain` are refused while they are not
+            built yet.
+    """
+    return read_whole(value, lambda fields: basket_of(fields, market_id=market_id))
+
+
+def basket_of(fields: Fields, *, market_id: str) -> Basket:
+    """Read a basket; after a problem it is incomplete and the problems say so."""
+    customer = fields.child("customer")
+    basket = Basket(
+        evaluate_time_ns=fields.optional("evaluate_time", evaluate_time),
+        shop=fields.optional("shop", identifier),
+        purchase_type=fields.optional("purchase_type", identifier),
+        customer=None if customer is None else customer_of(customer),
+        coupons=tuple(dict.fromkeys(fields.default("coupons", _COUPONS, value=()))),
+        line_items=_lines(fields, market_id=market_id),
+        discounts=_discounts(fields, count_max=limits.DISCOUNTS_PER_BASKET_MAX),
+        payments=tuple(
+            _payment(each)
+            for each in _objects(fields, "payments", count_max=limits.PAYMENTS_PER_BASKET_MAX)
+        ),
+        campaigns=_campaigns(fields),
+        disabled_campaigns=fields.default("disabled_campaigns", _CAMPAIGN_IDS, value=()),
+        explain=fields.default("explain", boolean, value=False),
+    )
+    if basket.explain:
+        _refuse_unbuilt(fields, "explain", "false")
+    if fields.raw("returns") not in (None, []):
+        _refuse_unbuilt(fields, "returns", "none")
+    fields.refuse_unknown()
+    return basket
+
+
+def _refuse_unbuilt(fields: Fields, name: str, expected: str) -> None:
+    message = f"expected {expected}: {name} is not supported in this release"
+    fields.problems.add(fields.at(name), Reason.NOT_ALLOWED, message)
+
+
+def _campaigns(fields: Fields) -> tuple[Campaign, ...]:
+    """Read the extra campaigns of a basket."""
+    value = fields.raw("campaigns")
+    return () if value is None else campaigns_of(value, fields.at("campaigns"), fields.problems)
+
+
+def _objects(fields: Fields, name: str, *, count_max: int) -> list[Fields]:
+    """Return the objects of an array, none when it is absent or too long."""
+
+    def read(value: object, path: str, problems: Problems) -> Fields:
+        return Fields(value, path, problems)
+
+    return list(fields.default(name, array(read, count_max=count_max), value=()))
+
+
+# --- lines -----------------------------------------------------------------------------------
+
+
+def _lines(fields: Fields, *, market_id: str) -> tuple[BasketLine, ...]:
+    """Read the lines; their ids are unique where they are given."""
+    every = _objects(fields, "line_items", count_max=limits.LINES_PER_BASKET_MAX)
+    if fields.raw("line_items") is None:
+        fields.missing("line_items", "an array, [] for an empty basket")
+    lines = tuple(_line(each, market_id=market_id) for each in every)
+    ids = (
+        (each.at("line_item_id"), line.line_item_id)
+        for each, line in zip(every, lines, strict=True)
+    )
+    refuse_repeated(ids, fields.problems, noun="line_item_id")
+    return lines
+
+
+def _line(fields: Fields, *, market_id: str) -> BasketLine:
+    line = BasketLine(
+        line_item_id=fields.optional("line_item_id", identifier),
+        id=fields.optional("id", product_identifier),
+        variant_id=fields.optional("variant_id", product_identifier),
+        quantity_micros=fields.default("quantity", quantity, value=limits.MICROS_PER_UNIT),
+        retail_price_micros=fields.optional("retail_price", price),
+        unit_count_micros=fields.optional("unit_count", positive_quantity),
+        behavior=fields.optional("behavior", _behavior),
+        taxes=fields.optional("taxes", taxes),
+        discounts=_discounts(fields, count_max=limits.DISCOUNTS_PER_LINE_MAX),
+        product=_product(fields, market_id=market_id),
+        ecom_id=fields.optional("ecom_id", identifier),
+        comment=fields.optional("comment", text),
+    )
+    if not fields.has("id") and not fields.has("product"):
+        fields.missing("id", "the id of a product, or a product of its own")
+    if fields.has("id") and fields.has("product"):
+        message = "expected either id or product, was both"
+        fields.problems.add(fields.at("product"), Reason.NOT_ALLOWED, message)
+    fields.refuse_unknown()
+    return line
+
+
+def _product(fields: Fields, *, market_id: str) -> Product | None:
+    """Read the product that a line brings along."""
+    product = fields.child("product")
+    return None if product is None else product_of(product, market_id=market_id)
+
+
+def _behavior(value: object, path: str, problems: Problems) -> dict[str, object] | None:
+    """Read a behaviour: an object with one known key; what is inside is carried along."""
+    expected = "an object with one of " + ", ".join(BEHAVIORS)
+    if not is_object(value):
+        wrong_type(expected, value, path, problems)
+        return None
+    fields = Fields(value, path, problems)
+    given = [name for name in BEHAVIORS if fields.raw(name) is not None]
+    fields.refuse_unknown()
+    if len(given) != 1:
+        was = "none" if not given else " and ".join(given)
+        problems.add(path, Reason.MALFORMED, f"expected {expected}, was {was}")
+        return None
+    kind = given[0]
+    content = Fields(value[kind], fields.at(kind), problems)
+    for name in BEHAVIORS[kind]:
+        content.required(name, identifier, otherwise="")
+    members = {name: content.raw(name) for name in content.names()}
+    return {
+        kind: {
+            name: member
+            if name in BEHAVIORS[kind]
+            else _carried(member, join(content.path, name), problems)
+            for name, member in members.items()
+        }
+    }
+
+
+def _carried(value: object, path: str, problems: Problems) -> object:
+    """Return a value that is only carried along, with its numbers checked and without exponent."""
+    if is_object(value):
+        return {key: _carried(each, join(path, key), problems) for key, each in value.items()}
+    if is_array(value):
+        return [_carried(each, f"{path}[{index}]", problems) for index, each in enumerate(value)]
+    if isinstance(value, NumberLiteral) or type(value) is int:
+        return NumberLiteral(format_micros(number(value, path, problems) or 0))
+    if value is None or isinstance(value, bool):
+        return value
+    return text(value, path, problems)
+
+
+# --- manual discounts ------------------------------------------------------------------------
+
+
+def _discounts(fields: Fields, *, count_max: int) -> tuple[ManualDiscount, ...]:
+    return tuple(_discount(each) for each in _objects(fields, "discounts", count_max=count_max))
+
+
+def _discount(fields: Fields) -> ManualDiscount:
+    discount = ManualDiscount(
+        id=fields.optional("id", identifier),
+        name=fields.optional("name", l10n),
+        effect=fields.required("type", manual_effect, otherwise=NO_EFFECT),
+    )
+    fields.refuse_unknown()
+    return discount
+
+
+# --- payments and customers ------------------------------------------------------------------
+
+
+def _payment(fields: Fields) -> Payment:
+    payment = Payment(
+        payment_type=fields.required("payment_type", identifier, otherwise=""),
+        amount_micros=fields.required("amount", amount, otherwise=0),
+        identifier=fields.optional("identifier", identifier),
+        success=fields.default("success", boolean, value=True),
+        error=fields.optional("error", text),
+        foreign_currency=fields.optional("foreign_currency", currency),
+        foreign_currency_amount_micros=fields.optional("foreign_currency_amount", amount),
+    )
+    for ignored in ("metadata", "receipts"):  # the reference: safe to ignore
+        fields.raw(ignored)
+    fields.refuse_unknown()
+    return payment
+
+
+def customer_of(fields: Fields) -> Customer:
+    """Read a customer: flat, or with the sub-objects `address` and `customer_info`."""
+    sub_objects = [
+        each for name in ("address", "customer_info") if (each := fields.child(name)) is not None
+    ]
+
+    def anywhere(name: str) -> str | None:
+        found = (each.optional(name, text) for each in (fields, *sub_objects))
+        return next((each for each in list(found) if each is not None), None)
+
+    customer = Customer(
+        identifier=fields.required("identifier", identifier, otherwise=""),
+        name=anywhere("name"),
+        street=anywhere("street"),
+        city=anywhere("city"),
+        postal_code=anywhere("postal_code"),
+        country=anywhere("country"),
+        country_code=anywhere("country_code"),
+        phone=anywhere("phone"),
+        email=anywhere("email"),
+        additional_info=fields.optional("additional_info", text),
+        organization_number=fields.optional("organization_number", text),
+        balance_micros=fields.optional("balance", _balance),
+        balance_overdue_micros=fields.optional("balance_overdue", amount),
+        credit_limit_micros=fields.optional("credit_limit", amount),
+        block_sales=fields.default("block_sales", boolean, value=False),
+        groups=fields.default("groups", id_set, value=()),
+        exempt=fields.default("exempt", boolean, value=False),
+    )
+    for each in (fields, *sub_objects):
+        each.refuse_unknown()
+    return customer
+
+
+def _balance(value: object, path: str, problems: Problems) -> int | None:
+    """Read a balance: an amount, or the older object that has the amount as its `balance`."""
+    if not is_object(value):
+        return amount(value, path, problems)
+    fields = Fields(value, path, problems)
+    fields.optional("identifier", identifier)
+    balance = fields.required("balance", amount, otherwise=0)
+    fields.refuse_unknown()
+    return balance
