@@ -1,0 +1,197 @@
+"""Serve BasketService: decode, evaluate, encode.
+
+Handlers take bytes and parse them here, so that a garbled message is INVALID_ARGUMENT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Final, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc import status_pb2
+from structlog.typing import FilteringBoundLogger
+
+from engine import limits
+from engine.basket import evaluate
+from engine.errors import Reason, TillcoreError, invalid
+from engine.plan import PricePlan
+from engine.rpc.calls import Calls
+from engine.rpc.catalogues import INLINE_BYTES_MAX, Catalogues
+from engine.rpc.convert import basket_from_proto, evaluated_basket_to_proto
+from engine.rpc.status import located, status_of
+from tillcore.v1 import basket_pb2, basket_service_pb2, context_pb2, evaluated_basket_pb2
+
+Clock = Callable[[], int]
+"""Returns the present moment in nanoseconds since 1970-01-01 UTC."""
+
+M = TypeVar("M", bound=Message)
+
+SERVICE_NAME: Final = basket_service_pb2.DESCRIPTOR.services_by_name["BasketService"].full_name
+
+_UNYIELDED_BYTES_MAX = INLINE_BYTES_MAX
+"""How many bytes of baskets a batch works on before it lets other calls have their turn."""
+
+
+class BasketService:
+    """Evaluate baskets against loaded and brought catalogues."""
+
+    def __init__(
+        self,
+        catalogues: Catalogues,
+        *,
+        clock: Clock,
+        executor: Executor,
+        log: FilteringBoundLogger,
+    ) -> None:
+        """Serve the catalogues.
+
+        Args:
+            catalogues: The plans.
+            clock: The moment of baskets that state none.
+            executor: Evaluates large baskets, so that small ones do not wait for them.
+            log: Takes the exceptions that are answered in band.
+        """
+        self._catalogues = catalogues
+        self._clock = clock
+        self._executor = executor
+        self._log = log
+
+    def handler(self, calls: Calls) -> grpc.GenericRpcHandler:
+        """Return the handler of the service, for `add_generic_rpc_handlers`."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE_NAME,
+            {
+                "EvaluateBasket": calls.unary("EvaluateBasket", self.evaluate_basket),
+                "EvaluateBaskets": calls.unary("EvaluateBaskets", self.evaluate_baskets),
+                "StreamBaskets": calls.stream("StreamBaskets", self.stream_basket),
+            },
+        )
+
+    async def evaluate_basket(self, data: bytes) -> bytes:
+        """Answer an EvaluateBasketRequest."""
+        request = parse(basket_service_pb2.EvaluateBasketRequest, data)
+        evaluated = await self._evaluate_brought(request, len(data))
+        return basket_service_pb2.EvaluateBasketResponse(
+            evaluated_basket=evaluated
+        ).SerializeToString()
+
+    async def evaluate_baskets(self, data: bytes) -> bytes:
+        """Answer an EvaluateBasketsRequest; a bad basket does not spoil the others."""
+        request = parse(basket_service_pb2.EvaluateBasketsRequest, data)
+        basket_count = len(request.baskets)
+        if basket_count == 0:
+            raise invalid("baskets", Reason.REQUIRED, "expected at least one basket, was none")
+        if basket_count > limits.BASKETS_PER_BATCH_MAX:
+            raise invalid(
+                "baskets",
+                Reason.TOO_MANY,
+                f"expected at most {limits.BASKETS_PER_BATCH_MAX}, was {basket_count}",
+            )
+        plan = await self._catalogues.plan(request.market_id, _brought(request))
+        response = basket_service_pb2.EvaluateBasketsResponse()
+        unyielded_bytes = 0
+        for index, basket in enumerate(request.baskets):
+            size = basket.ByteSize()
+            result = response.results.add()
+            try:
+                evaluated = await self._evaluate(basket, plan, f"baskets[{index}]", size)
+                result.evaluated_basket.CopyFrom(evaluated)
+            except Exception as error:
+                result.status.CopyFrom(self._in_band(error))
+            unyielded_bytes += size
+            if unyielded_bytes > _UNYIELDED_BYTES_MAX:
+                unyielded_bytes = 0
+                await asyncio.sleep(0)
+        return response.SerializeToString()
+
+    async def stream_basket(self, data: bytes) -> bytes:
+        """Answer one StreamBasketsRequest, in band also when it is bad."""
+        response = basket_service_pb2.StreamBasketsResponse()
+        try:
+            request = parse(basket_service_pb2.StreamBasketsRequest, data)
+            response.sequence = request.sequence
+            evaluated = await self._evaluate_brought(request, len(data))
+            response.evaluated_basket.CopyFrom(evaluated)
+        except Exception as error:
+            response.status.CopyFrom(self._in_band(error))
+        return response.SerializeToString()
+
+    async def _evaluate_brought(
+        self,
+        request: basket_service_pb2.EvaluateBasketRequest | basket_service_pb2.StreamBasketsRequest,
+        size: int,
+    ) -> evaluated_basket_pb2.EvaluatedBasket:
+        """Evaluate the basket of a request against its plan."""
+        if not request.HasField("basket"):
+            raise invalid("basket", Reason.REQUIRED, "expected a basket, was absent")
+        plan = await self._catalogues.plan(request.market_id, _brought(request))
+        return await self._evaluate(request.basket, plan, "basket", size)
+
+    async def _evaluate(
+        self, message: basket_pb2.Basket, plan: PricePlan, path: str, size: int
+    ) -> evaluated_basket_pb2.EvaluatedBasket:
+        """Evaluate in the event loop, or in a thread when the message of `size` bytes is large."""
+        now_ns = self._clock()
+        if size <= INLINE_BYTES_MAX:
+            return evaluated_message(message, plan, path, now_ns)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._executor, evaluated_message, message, plan, path, now_ns
+        )
+
+    def _in_band(self, error: Exception) -> status_pb2.Status:
+        if not isinstance(error, TillcoreError):
+            self._log.exception("basket", code="INTERNAL")
+        return status_of(error)
+
+
+def evaluated_message(
+    message: basket_pb2.Basket, plan: PricePlan, path: str, now_ns: int
+) -> evaluated_basket_pb2.EvaluatedBasket:
+    """Return the evaluated basket of a message.
+
+    Args:
+        message: The basket.
+        plan: What it is evaluated against.
+        path: Where the basket is in the request, for the paths of bad fields.
+        now_ns: The moment of a basket that states none, in nanoseconds since 1970-01-01 UTC.
+
+    Raises:
+        InvalidInput: A field is bad, or names what the plan does not have.
+        OutOfRange: A result does not fit the range of amounts.
+    """
+    basket = basket_from_proto(message, path, now_ns=now_ns)
+    try:
+        evaluated = evaluate(basket, plan)
+    except TillcoreError as error:
+        raise located(error, path) from error
+    assert basket.evaluate_time_ns is not None, "the clock fills it in"
+    return evaluated_basket_to_proto(evaluated, basket.evaluate_time_ns)
+
+
+def parse(kind: type[M], data: bytes) -> M:
+    """Return the message of some bytes.
+
+    Raises:
+        InvalidInput: The bytes are no message of this kind.
+    """
+    message = kind()
+    try:
+        message.ParseFromString(data)
+    except DecodeError:
+        raise invalid(
+            "", Reason.MALFORMED, f"expected a {kind.DESCRIPTOR.full_name}, was no such message"
+        ) from None
+    return message
+
+
+def _brought(
+    request: basket_service_pb2.EvaluateBasketRequest
+    | basket_service_pb2.EvaluateBasketsRequest
+    | basket_service_pb2.StreamBasketsRequest,
+) -> context_pb2.Context | None:
+    return request.context if request.HasField("context") else None
