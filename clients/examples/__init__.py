@@ -1,0 +1,1 @@
+"""Show Tillcore at work: a sample context, basket and catalogue, and a client that sends them."""

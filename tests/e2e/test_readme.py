@@ -1,0 +1,98 @@
+"""Run the documents' examples: the README's commands, and the JSON of docs/interfaces.md."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.command_line import ROOT, SECONDS_MAX, environment, serving, tillcore
+
+README = ROOT / "README.md"
+INTERFACES = ROOT / "docs" / "interfaces.md"
+JSON_BLOCK = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ADDRESS = "127.0.0.1:50051"
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Example(NamedTuple):
+    """A command of the README and the output under it, in which `...` stands for any lines."""
+
+    command: str
+    output: str
+
+
+def examples(text: str) -> list[Example]:
+    r"""Return the commands of a document; one goes on while a line ends with `\` or `|`."""
+    return [each for block in BLOCK.findall(text) for each in _examples_of(block)]
+
+
+def _examples_of(block: str) -> Iterator[Example]:
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        lines = part.splitlines(keepends=True)
+        count = 1
+        while lines[count - 1].rstrip().endswith(("\\", "|")):
+            count += 1
+        yield Example("".join(lines[:count]), "".join(lines[count:]))
+
+
+def pattern(output: str) -> str:
+    """Return the regular expression of an output."""
+    literal = [re.escape(part) for part in re.split(r"^\.\.\.\n", output, flags=re.MULTILINE)]
+    return r"(?:.*\n)*?".join(literal)
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[str]:
+    """Yield the address of the README's server, here on a free port."""
+    with serving("serve", "--demo") as server:
+        yield server.target
+
+
+@pytest.mark.parametrize(
+    "example", examples(README.read_text(encoding="utf-8")), ids=lambda each: each.command[:40]
+)
+def test_example_when_run_then_prints_what_the_readme_says(example: Example, target: str) -> None:
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", example.command.replace(ADDRESS, target)],
+        capture_output=True,
+        cwd=ROOT,
+        env=environment(),
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+
+    assert (0, "") == (result.returncode, result.stderr)
+    assert re.fullmatch(pattern(example.output), result.stdout), result.stdout
+
+
+def test_examples_when_listed_then_evaluate_serve_and_reflection_are_there() -> None:
+    commands = "".join(each.command for each in examples(README.read_text(encoding="utf-8")))
+
+    for part in ("tillcore evaluate", "--ndjson", "clients.examples.evaluate", "buf curl"):
+        assert part in commands
+
+
+def test_example_when_output_differs_then_found() -> None:
+    (example,) = examples("```console\n$ echo a |\n  cat\na\n...\nb\n```\n")
+
+    assert "echo a |\n  cat\n" == example.command
+    assert re.fullmatch(pattern(example.output), "a\nx\ny\nb\n")
+    assert re.fullmatch(pattern(example.output), "a\nb\n")
+    assert not re.fullmatch(pattern(example.output), "a\nb\nc\n")
+
+
+def test_interfaces_when_context_and_basket_are_evaluated_then_accepted(tmp_path: Path) -> None:
+    context, basket, campaign = JSON_BLOCK.findall(INTERFACES.read_text(encoding="utf-8"))
+    whole = json.loads(context)
+    whole["campaigns"].append(json.loads(campaign))
+    path = tmp_path / "context.json"
+    path.write_text(json.dumps(whole), encoding="utf-8")
+
+    result = tillcore("evaluate", path, stdin=basket.encode())
+
+    assert (0, b"") == (result.returncode, result.stderr), result.stdout
