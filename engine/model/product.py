@@ -63,7 +63,9 @@ class Variant(Value, frozen=True):
     barcode: str | None = None
     image_url: str | None = None
     retail_price_micros: MarketPrice | None = None
-    retail_price_map_micros: dict[str, MarketPrice] = msgspec.field(default_factory=dict[str, MarketPrice])
+    retail_price_map_micros: dict[str, MarketPrice] = msgspec.field(
+        default_factory=dict[str, MarketPrice]
+    )
     sale_price_micros: MarketPrice | None = None
     cost_price_micros: MarketPrice | None = None
     dimension_values: dict[str, str] = msgspec.field(default_factory=dict[str, str])
@@ -80,12 +82,16 @@ class Product(Value, frozen=True):
     image_url: str | None = None
     product_group: str | None = None
     retail_price_micros: MarketPrice | None = None
-    retail_price_map_micros: dict[str, MarketPrice] = msgspec.field(default_factory=dict[str, MarketPrice])
+    retail_price_map_micros: dict[str, MarketPrice] = msgspec.field(
+        default_factory=dict[str, MarketPrice]
+    )
     sale_price_micros: MarketPrice | None = None
     cost_price_micros: MarketPrice | None = None
     unit_pricing: UnitPricing | None = None
     taxes: tuple[Tax, ...] | None = None
-    taxes_map: dict[str, tuple[Tax, ...]] = msgspec.field(default_factory=dict[str, tuple[Tax, ...]])
+    taxes_map: dict[str, tuple[Tax, ...]] = msgspec.field(
+        default_factory=dict[str, tuple[Tax, ...]]
+    )
     tags: tuple[str, ...] = ()
     attributes: dict[str, AttributeValue] = msgspec.field(default_factory=dict[str, AttributeValue])
     dimensions: tuple[Dimension, ...] = ()
