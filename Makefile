@@ -44,7 +44,7 @@ budgets: ## rewrite the committed instruction budgets for this machine
 	python -m benchmarks.instructions --write
 
 bulk: ## compare N random baskets (N=200000) between the kernel and the reference
-	python -m benchmarks.bulk $(N)
+	python -m tests.support.bulk --baskets $(N)
 
 # Both paths of money128.h, each in a build of its own: the checkout keeps its release build.
 sanitize: ## run unit and property tests under AddressSanitizer and UBSan
@@ -53,7 +53,7 @@ sanitize: ## run unit and property tests under AddressSanitizer and UBSan
 	    TILLCORE_SANITIZE=1 TILLCORE_PORTABLE_INT128=$$portable \
 	        python setup.py --quiet build --build-base $$lib/tmp --build-lib $$lib && \
 	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
-	        ASAN_OPTIONS=detect_leaks=0 \
+	        ASAN_OPTIONS=detect_leaks=0 TILLCORE_BULK_BASKETS=2000 \
 	        python -m pytest --override-ini pythonpath="$$lib ." tests/unit tests/property $(ARGS) \
 	        || exit 1; \
 	done

@@ -41,10 +41,11 @@ cdef int32_t open_spans(
         span.available = line.units - start
         span.taken = 0
         span.hit = 0
-        span.used = 0
-        span.used_hit = 0
         span.done = 0
         span.amount = 0
+        span.total = 0
+        span.used = 0
+        span.used_hit = 0
         opened += 1
     return opened
 

@@ -321,9 +321,9 @@ cdef int32_t all_lines(Work *work, const BasketData *basket, int32_t side) noexc
     cdef int32_t i, count = 0
     for i in range(basket.line_count):
         if (work.lines[i].flags & (LINE_NEGATIVE | LINE_BEHAVIOR)) == side:
+            memset(&work.spans[count], 0, sizeof(Span))
             work.spans[count].line = i
             work.spans[count].mask = 1
-            work.spans[count].start = 0
             work.spans[count].available = work.lines[i].units
             count += 1
     return count

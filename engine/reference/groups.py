@@ -69,7 +69,9 @@ def _groups(active: ActiveCampaign, available: list[Unit]) -> list[Group]:
         return []
     triggering = matched(available, campaign.trigger.selector)
     discounted = _target_of_one_group(campaign.target, triggering, available)
-    if campaign.stackable and discounted:
+    if not discounted:
+        return []
+    if campaign.stackable:
         known = set(triggering)
         others = [unit for unit in discounted if unit not in known]
         return [Group(triggering + others, discounted)]

@@ -4,8 +4,9 @@ import json
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
-from engine.campaigns import read_campaign
+from engine.campaigns import campaigns_of, read_campaign
 from engine.errors import InvalidInput, Reason
 from engine.model import (
     BundlePart,
@@ -21,7 +22,11 @@ from engine.model import (
     TriggerKind,
     WeeklyWindow,
 )
+from engine.readers import Problems
+from engine.rpc.convert.campaign import campaign_from_proto, campaign_to_proto
+from engine.rpc.convert.fields import Problems as MessageProblems
 from engine.strict_json import decode
+from tests.support.goldens import Golden, goldens, to_json
 
 Found = list[tuple[str, Reason]]
 
@@ -393,3 +398,17 @@ def test_window_when_bad_then_names_it(expected: Found, window: dict[str, object
 )
 def test_conditions_when_bad_then_names_it(expected: Found, conditions: object) -> None:
     assert expected == refusals(conditions=conditions)
+
+
+@pytest.mark.parametrize("golden", list(goldens()), ids=lambda golden: golden.name)
+def test_campaign_when_json_accepts_it_then_messages_do_too(golden: Golden) -> None:
+    found, found_in_messages = Problems(), MessageProblems()
+    listed = decode(to_json({"campaigns": golden.context.get("campaigns", [])}))
+    assert isinstance(listed, dict)
+
+    for campaign in campaigns_of(listed["campaigns"], "campaigns", found):
+        message = campaign_to_proto(campaign)
+        read_back = campaign_from_proto(message, "campaign", found_in_messages)
+        assert replace(campaign, type="campaign") == read_back
+
+    assert found.count == found_in_messages.count == 0
