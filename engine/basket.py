@@ -3,11 +3,14 @@
 import threading
 from collections.abc import Sequence
 
+import msgspec
+
 from engine import limits
 from engine.campaign_index import MOMENT_FIRST
 from engine.deposits import deposit_problems, with_deposits
 from engine.errors import FieldProblem, InvalidInput, OutOfRange, Reason
 from engine.evaluated import LineFacts, build_result
+from engine.explanations import Explainer
 from engine.model import Basket, BasketLine, Context, EvaluatedBasket, ManualDiscount, Product
 from engine.plan import (
     LINE_BEHAVIOR,
@@ -304,7 +307,9 @@ def evaluate(basket: Basket, plan: PricePlan) -> EvaluatedBasket:
     if outcome != KERNEL_OK:
         field = f"line_items[{preparation.facts[outcome].position}].retail_price"
         raise OutOfRange(field, "expected amounts below 10^12")
-    manuals = preparation.manuals
-    return build_result(
-        basket, plan, preparation.facts, manuals, evaluator.lines(), evaluator.records()
-    )
+    facts, lines, records = preparation.facts, evaluator.lines(), evaluator.records()
+    result = build_result(basket, plan, facts, preparation.manuals, lines, records)
+    if not basket.explain:
+        return result
+    explanations = Explainer(basket, plan, facts, lines, records).explanations()
+    return msgspec.structs.replace(result, explanations=explanations)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from engine.campaign_index import PricedCampaign
-from engine.model import Basket, Conditions
+from engine.model import Basket, Conditions, Customer, ExplanationReason
 from engine.zones import LocalClock, is_open, local_clock, opening_minutes
 
 
@@ -25,12 +25,12 @@ class Gates:
 
     def __init__(self, campaigns: Iterable[PricedCampaign], timezone: str) -> None:
         """Compile the gates of the campaigns, given in evaluation order."""
-        self._gates = [
-            Gate(number, conditions, opening_minutes(conditions.weekly_windows))
+        self._gates = {
+            number: Gate(number, conditions, opening_minutes(conditions.weekly_windows))
             for number, priced in enumerate(campaigns)
             if _is_gated(conditions := priced.campaign.conditions)
-        ]
-        has_windows = any(gate.opening_minutes for gate in self._gates)
+        }
+        has_windows = any(gate.opening_minutes for gate in self._gates.values())
         self._clock: LocalClock | None = local_clock(timezone) if has_windows else None
 
     def __bool__(self) -> bool:
@@ -38,22 +38,31 @@ class Gates:
         return bool(self._gates)
 
     def closed_to(self, basket: Basket) -> list[int]:
-        """Return the numbers of the campaigns that the basket does not reach.
-
-        A basket without an evaluate time is in no weekly window.
-        """
-        minute = None
-        if self._clock is not None and basket.evaluate_time_ns is not None:
-            minute = self._clock.minute_of_week(basket.evaluate_time_ns)
+        """Return the numbers of the campaigns that the basket does not reach."""
+        minute = self.minute_of(basket)
         return [
             gate.number
-            for gate in self._gates
-            if not _is_met(gate.conditions, basket)
-            or (
-                gate.opening_minutes
-                and (minute is None or not is_open(gate.opening_minutes, minute))
-            )
+            for gate in self._gates.values()
+            if unmet_condition(gate.conditions, basket) or not _is_open(gate, minute)
         ]
+
+    def is_in_window(self, number: int, basket: Basket) -> bool:
+        """Return whether the basket's moment is in a weekly window of a campaign, if it has any."""
+        gate = self._gates.get(number)
+        return gate is None or _is_open(gate, self.minute_of(basket))
+
+    def minute_of(self, basket: Basket) -> int | None:
+        """Return the local minute of the week of a basket that has a moment, if a gate needs it."""
+        if self._clock is None or basket.evaluate_time_ns is None:
+            return None
+        return self._clock.minute_of_week(basket.evaluate_time_ns)
+
+
+def _is_open(gate: Gate, minute: int | None) -> bool:
+    """Return whether the minute is in a window; a basket without a moment is in none."""
+    if not gate.opening_minutes:
+        return True
+    return minute is not None and is_open(gate.opening_minutes, minute)
 
 
 def _is_gated(conditions: Conditions) -> bool:
@@ -67,17 +76,24 @@ def _is_gated(conditions: Conditions) -> bool:
     )
 
 
-def _is_met(conditions: Conditions, basket: Basket) -> bool:
-    """Return whether shop, customer and coupons of the basket meet the conditions."""
+def unmet_condition(conditions: Conditions, basket: Basket) -> ExplanationReason | None:
+    """Return the first condition besides market and time that the basket does not meet."""
     customer = basket.customer
     if conditions.shops and basket.shop not in conditions.shops:
-        return False
+        return ExplanationReason.WRONG_SHOP
+    if conditions.purchase_types and basket.purchase_type not in conditions.purchase_types:
+        return ExplanationReason.PURCHASE_TYPE
+    wanted = conditions.customer_required or conditions.customer_ids or conditions.customer_groups
+    if wanted and (customer is None or not _is_wanted(conditions, customer)):
+        return ExplanationReason.CUSTOMER_REQUIRED
     if conditions.coupons and set(conditions.coupons).isdisjoint(basket.coupons):
+        return ExplanationReason.COUPON_REQUIRED
+    return None
+
+
+def _is_wanted(conditions: Conditions, customer: Customer) -> bool:
+    """Return whether a customer is among the ids and the groups of the conditions."""
+    if conditions.customer_ids and customer.identifier not in conditions.customer_ids:
         return False
-    if conditions.customer_ids and (
-        customer is None or customer.identifier not in conditions.customer_ids
-    ):
-        return False
-    return not conditions.customer_groups or (
-        customer is not None and not set(conditions.customer_groups).isdisjoint(customer.groups)
-    )
+    groups = conditions.customer_groups
+    return not groups or not set(groups).isdisjoint(customer.groups)

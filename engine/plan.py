@@ -137,6 +137,9 @@ class PricePlan:
         self.products = {product.id: product for product in context.products}
         self.purchase_types = {type_.id: type_ for type_ in context.purchase_types}
         self.campaigns: tuple[PricedCampaign, ...] = in_order(context.campaigns, market)
+        self.sale_rank = sum(
+            c.campaign.priority_micros > market.sale_price_priority_micros for c in self.campaigns
+        )
         self.campaign_ids = frozenset(campaign.id for campaign in context.campaigns)
         self.campaign_numbers = {c.campaign.id: i for i, c in enumerate(self.campaigns)}
         self.gates = Gates(self.campaigns, market.timezone)
@@ -326,10 +329,7 @@ class PricePlan:
             ),
             tax_sets=int64_table(self.tax_table.sets, TAX_SET_COLUMNS),
             tax_entries=int64_table(self.tax_table.entries, TAX_ENTRY_COLUMNS),
-            sale_rank=sum(
-                c.campaign.priority_micros > self.market.sale_price_priority_micros
-                for c in self.campaigns
-            ),
+            sale_rank=self.sale_rank,
             quantum_micros=self.quantum_micros,
             amount_end_minor=limits.AMOUNT_MICROS_END // self.quantum_micros,
             tie=TIES[self.market.tie],

@@ -22,6 +22,7 @@ from engine.model import (
     EffectKind,
     EvaluatedBasket,
     EvaluatedLine,
+    Explanation,
     L10nString,
     MarketPrice,
     Product,
@@ -99,6 +100,7 @@ class _Writer:
             "base_price": self.amount(evaluated.base_price_micros),
             "contribution_status": None if status is None else status.value,
             "customer": _customer(evaluated.customer),
+            "explanations": self._explanations(evaluated.explanations),
             "is_return": bool(lines) and all(line.quantity_micros < 0 for line in lines),
             "line_items": [_given(self.line(line)) for line in lines],
             "margin": self._optional_amount(evaluated.margin_micros),
@@ -187,6 +189,26 @@ class _Writer:
         if isinstance(value, int):
             return write(value)
         return {market_id: write(micros) for market_id, micros in value.items()}
+
+    def _explanations(self, explanations: Iterable[Explanation] | None) -> list[Json] | None:
+        """Return what the campaigns gave, or why they gave nothing; None when nobody asked."""
+        return None if explanations is None else [self.explanation(each) for each in explanations]
+
+    def explanation(self, explanation: Explanation) -> Json:
+        """Return what a campaign gave, or why it gave nothing (evaluation, 3.7)."""
+        if explanation.reason is None:
+            return {
+                "amount": self.amount(explanation.amount_micros),
+                "id": explanation.campaign_id,
+            }
+        members: Json = {
+            "id": explanation.campaign_id,
+            "missing_amount": self._optional_amount(explanation.missing_micros),
+            "missing_count": explanation.missing_count,
+            "reason": explanation.reason.value,
+            "taken_by": explanation.taken_by,
+        }
+        return _given(members)
 
     def settlement(self, settlement: Settlement) -> Json:
         """Return what is left to pay."""

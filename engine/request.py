@@ -66,8 +66,7 @@ def read_basket(value: object, *, market_id: str) -> Basket:
         market_id: The market whose taxes are taken where a line's own product has taxes by market.
 
     Raises:
-        InvalidInput: With every bad field. `returns` and `explain` are refused while they are not
-            built yet.
+        InvalidInput: With every bad field. `returns` are refused while they are not built yet.
     """
     return read_whole(value, lambda fields: basket_of(fields, market_id=market_id))
 
@@ -91,17 +90,11 @@ def basket_of(fields: Fields, *, market_id: str) -> Basket:
         disabled_campaigns=fields.default("disabled_campaigns", _CAMPAIGN_IDS, value=()),
         explain=fields.default("explain", boolean, value=False),
     )
-    if basket.explain:
-        _refuse_unbuilt(fields, "explain", "false")
     if fields.raw("returns") not in (None, []):
-        _refuse_unbuilt(fields, "returns", "none")
+        message = "expected none: returns is not supported in this release"
+        fields.problems.add(fields.at("returns"), Reason.NOT_ALLOWED, message)
     fields.refuse_unknown()
     return basket
-
-
-def _refuse_unbuilt(fields: Fields, name: str, expected: str) -> None:
-    message = f"expected {expected}: {name} is not supported in this release"
-    fields.problems.add(fields.at(name), Reason.NOT_ALLOWED, message)
 
 
 def _campaigns(fields: Fields) -> tuple[Campaign, ...]:

@@ -111,6 +111,36 @@ class Settlement(Value, frozen=True):
     cashback_micros: int
 
 
+class ExplanationReason(Enum):
+    """Why a campaign left no record (evaluation, section 3.7)."""
+
+    NOT_ACTIVE = "not_active"
+    WRONG_SHOP = "wrong_shop"
+    PURCHASE_TYPE = "purchase_type"
+    CUSTOMER_REQUIRED = "customer_required"
+    COUPON_REQUIRED = "coupon_required"
+    COUNT_NOT_MET = "count_not_met"
+    SPEND_NOT_MET = "spend_not_met"
+    UNITS_TAKEN = "units_taken"
+    BASKET_SLOT_TAKEN = "basket_slot_taken"
+    NO_VALUE = "no_value"
+
+
+class Explanation(Value, frozen=True):
+    """What a campaign gave, or the first reason that it gave nothing.
+
+    `missing_count` are units, `missing_micros` an amount; `taken_by` is the id of the discount
+    record that took the units or the basket's slot.
+    """
+
+    campaign_id: str
+    amount_micros: int = 0
+    reason: ExplanationReason | None = None
+    missing_count: int | None = None
+    missing_micros: int | None = None
+    taken_by: str | None = None
+
+
 class EvaluatedBasket(Value, frozen=True):
     """The evaluated basket: the summary, its lines in the order given, and the settlement."""
 
@@ -130,3 +160,4 @@ class EvaluatedBasket(Value, frozen=True):
     contribution_status: ContributionStatus | None = None
     purchase_type: PurchaseType | None = None
     customer: Customer | None = None
+    explanations: tuple[Explanation, ...] | None = None

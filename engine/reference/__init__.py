@@ -6,12 +6,15 @@ that equal results mean something. It is never a stand-in for the kernel.
 
 - `rounding`: section 1, rounding, allocation and distribution.
 - `lines`: section 2, articles, prices, costs; which taxes a line has.
-- `units`, `effects`, `bundles`, `groups`, `campaigns`, `discounts`: section 3.
+- `units`, `effects`, `bundles`, `groups`, `campaigns`, `discounts`, `trace`, `explanations`:
+  section 3.
 - `taxes`: section 4. `settlement`: section 5. `summary`: the evaluated basket.
 """
 
 from collections.abc import Sequence
 from fractions import Fraction
+
+import msgspec
 
 from engine import limits
 from engine.errors import FieldProblem, InvalidInput, Reason
@@ -20,6 +23,7 @@ from engine.numbers import currency_scale
 from engine.reference.campaigns import campaign_problems
 from engine.reference.deposits import deposit_problems
 from engine.reference.discounts import discount
+from engine.reference.explanations import explain
 from engine.reference.lines import Line, read_lines
 from engine.reference.rounding import Rounding, of_micros, to_micros, total_of
 from engine.reference.settlement import settle
@@ -31,6 +35,7 @@ from engine.reference.summary import (
     evaluated_line,
 )
 from engine.reference.taxes import tax
+from engine.reference.trace import Trace
 
 __all__ = ["evaluate"]
 
@@ -55,7 +60,8 @@ def evaluate(basket: Basket, context: Context) -> EvaluatedBasket:
         raise InvalidInput([*problems, *line_problems])
     _check_prices(lines)
 
-    records = discount(lines, basket, context, rounding)
+    traces = {sign: Trace(is_kept=basket.explain) for sign in (1, -1)}
+    records = discount(lines, basket, context, rounding, traces)
     sub_totals = [
         line.retail_price - total_of(of_micros(record.amount_micros) for record in of_line)
         for line, of_line in zip(lines, records, strict=True)
@@ -75,6 +81,9 @@ def evaluate(basket: Basket, context: Context) -> EvaluatedBasket:
     check_range(answer, "total")
     if payment_problems:
         raise InvalidInput(payment_problems)
+    if basket.explain:
+        explanations = explain(lines, records, traces, basket, context)
+        return msgspec.structs.replace(answer, explanations=explanations)
     return answer
 
 

@@ -13,6 +13,7 @@ from engine.model import (
     Conditions,
     Context,
     Effect,
+    ExplanationReason,
     Market,
     MarketPrice,
     Selector,
@@ -63,8 +64,7 @@ def active_campaigns(basket: Basket, context: Context) -> list[ActiveCampaign]:
     found = [
         active
         for campaign in context.campaigns + basket.campaigns
-        if campaign.id not in basket.disabled_campaigns
-        and _is_met(campaign.conditions, basket, context.market)
+        if first_unmet_condition(campaign, basket, context.market) is None
         and (active := _priced(campaign, context.market)) is not None
     ]
     return sorted(found, key=lambda active: (-active.priority, active.campaign.id))
@@ -98,30 +98,48 @@ def _priced(campaign: Campaign, market: Market) -> ActiveCampaign | None:
     return ActiveCampaign(campaign=campaign, effect=effect, min_total=min_total, spend=spend)
 
 
-def _is_met(conditions: Conditions, basket: Basket, market: Market) -> bool:
-    """Return whether the basket meets the conditions; an empty list does not restrict."""
-    customer = basket.customer
+def first_unmet_condition(
+    campaign: Campaign, basket: Basket, market: Market
+) -> ExplanationReason | None:
+    """Return why a campaign is not active for a basket, the first reason of 3.7; None if it is."""
+    if (
+        campaign.id in basket.disabled_campaigns
+        or _priced(campaign, market) is None
+        or not _is_active_now(campaign.conditions, basket, market)
+    ):
+        return ExplanationReason.NOT_ACTIVE
+    return _unmet(campaign.conditions, basket)
+
+
+def _is_active_now(conditions: Conditions, basket: Basket, market: Market) -> bool:
+    """Return whether market and moment allow a campaign, whatever the basket is."""
     if conditions.markets and market.id not in conditions.markets:
-        return False
-    if conditions.shops and basket.shop not in conditions.shops:
-        return False
-    if conditions.purchase_types and basket.purchase_type not in conditions.purchase_types:
-        return False
-    if conditions.coupons and not set(conditions.coupons) & set(basket.coupons):
-        return False
-    if conditions.customer_required and customer is None:
-        return False
-    if conditions.customer_ids and (
-        customer is None or customer.identifier not in conditions.customer_ids
-    ):
-        return False
-    if conditions.customer_groups and (
-        customer is None or not set(conditions.customer_groups) & set(customer.groups)
-    ):
         return False
     return _is_valid_now(conditions, basket.evaluate_time_ns, market) and _is_in_a_window(
         conditions, basket.evaluate_time_ns, market
     )
+
+
+def _unmet(conditions: Conditions, basket: Basket) -> ExplanationReason | None:
+    """Return what the basket does not meet; an empty list does not restrict."""
+    customer = basket.customer
+    if conditions.shops and basket.shop not in conditions.shops:
+        return ExplanationReason.WRONG_SHOP
+    if conditions.purchase_types and basket.purchase_type not in conditions.purchase_types:
+        return ExplanationReason.PURCHASE_TYPE
+    if conditions.customer_required and customer is None:
+        return ExplanationReason.CUSTOMER_REQUIRED
+    if conditions.customer_ids and (
+        customer is None or customer.identifier not in conditions.customer_ids
+    ):
+        return ExplanationReason.CUSTOMER_REQUIRED
+    if conditions.customer_groups and (
+        customer is None or not set(conditions.customer_groups) & set(customer.groups)
+    ):
+        return ExplanationReason.CUSTOMER_REQUIRED
+    if conditions.coupons and not set(conditions.coupons) & set(basket.coupons):
+        return ExplanationReason.COUPON_REQUIRED
+    return None
 
 
 def _is_valid_now(conditions: Conditions, now_ns: int | None, market: Market) -> bool:

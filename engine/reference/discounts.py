@@ -1,6 +1,7 @@
 """Take all discounts off the lines in their five steps: docs/evaluation.md, section 3.4."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from engine import limits
 from engine.model import (
@@ -39,6 +40,7 @@ from engine.reference.groups import (
 )
 from engine.reference.lines import Line, price_here
 from engine.reference.rounding import Rounding, of_micros, to_micros
+from engine.reference.trace import Trace
 from engine.reference.units import LineUnits, left_of, units_of
 
 
@@ -54,29 +56,38 @@ class _Origin:
 
 
 def discount(
-    lines: list[Line], basket: Basket, context: Context, rounding: Rounding
+    lines: list[Line],
+    basket: Basket,
+    context: Context,
+    rounding: Rounding,
+    traces: dict[int, Trace],
 ) -> list[list[DiscountRecord]]:
     """Return the discount records of every line.
 
-    Lines of negative quantity form a mirror basket; no discount crosses the sign.
+    Lines of negative quantity form a mirror basket; no discount crosses the sign. What the
+    campaigns find goes into the trace of the lines' sign, 1 or -1.
     """
     campaigns = active_campaigns(basket, context)
     on_units = [active for active in campaigns if not active.is_on_basket]
     on_basket = [active for active in campaigns if active.is_on_basket]
     every = [LineUnits(line) for line in lines]
-    for sign in (1, -1):
+    for sign, trace in traces.items():
         side = [owner for owner in every if owner.line.sign == sign]
         discountable = [owner for owner in side if owner.line.is_discountable]
-        _take_exclusive(discountable, on_units, context.market, rounding)
-        _take_stackable(discountable, on_units, rounding)
+        _take_exclusive(discountable, on_units, context.market, rounding, trace)
+        _take_stackable(discountable, on_units, rounding, trace)
         _take_manual_of_lines(side, context.market, rounding)
-        _take_basket_campaigns(discountable, on_basket, rounding)
+        _take_basket_campaigns(discountable, on_basket, rounding, trace)
         _take_manual_of_basket(discountable, basket.discounts, context.market, rounding)
     return [owner.records for owner in every]
 
 
 def _take_exclusive(
-    lines: list[LineUnits], campaigns: list[ActiveCampaign], market: Market, rounding: Rounding
+    lines: list[LineUnits],
+    campaigns: list[ActiveCampaign],
+    market: Market,
+    rounding: Rounding,
+    trace: Trace,
 ) -> None:
     """Step 1: sale prices and exclusive campaigns; every unit is worth its original value."""
     value = left_of(lines)
@@ -86,24 +97,23 @@ def _take_exclusive(
     first = [active for active in exclusive if active.priority > sale_priority]
     last = [active for active in exclusive if active.priority <= sale_priority]
     for active in first:
-        _take_campaign(active, lines, rounding, value_is_reached=total_is_reached(active, value))
+        _take_campaign(active, lines, value, rounding, trace)
     for owner in lines:
-        _take_sale_price(owner, market, rounding)
+        _take_sale_price(owner, market, rounding, trace)
     for active in last:
-        _take_campaign(active, lines, rounding, value_is_reached=total_is_reached(active, value))
+        _take_campaign(active, lines, value, rounding, trace)
     for owner in lines:
         owner.spread()
 
 
 def _take_stackable(
-    lines: list[LineUnits], campaigns: list[ActiveCampaign], rounding: Rounding
+    lines: list[LineUnits], campaigns: list[ActiveCampaign], rounding: Rounding, trace: Trace
 ) -> None:
     """Step 2: stackable campaigns on what is left of each unit; all units are available."""
     value = left_of(lines)
     for active in campaigns:
         if active.campaign.stackable:
-            reached = total_is_reached(active, value)
-            _take_campaign(active, lines, rounding, value_is_reached=reached)
+            _take_campaign(active, lines, value, rounding, trace)
             for owner in lines:
                 owner.spread()
 
@@ -111,12 +121,13 @@ def _take_stackable(
 def _take_campaign(
     active: ActiveCampaign,
     lines: list[LineUnits],
+    value: Fraction,
     rounding: Rounding,
-    *,
-    value_is_reached: bool,
+    trace: Trace,
 ) -> None:
-    """Discount the units that a campaign on units selects."""
-    if not value_is_reached:
+    """Discount the units that a campaign selects; `value` is that of the lines before the step."""
+    trace.begin(active.campaign.id, lines, value)
+    if not total_is_reached(active, value):
         return
     selection = select(active, lines)
     for share in shares_of_sets(active.effect, selection.sets, rounding):
@@ -128,9 +139,10 @@ def _take_campaign(
         )
     if not active.campaign.stackable:
         _mark_taken(selection)
+        trace.took(_origin_of(active).id, selection.taken)
 
 
-def _take_sale_price(owner: LineUnits, market: Market, rounding: Rounding) -> None:
+def _take_sale_price(owner: LineUnits, market: Market, rounding: Rounding, trace: Trace) -> None:
     """Sell the free units of a line at its sale price; unit-priced lines have none."""
     product, variant = owner.line.product, owner.line.variant
     if product is None or owner.line.priced_by_count is not None:
@@ -153,6 +165,7 @@ def _take_sale_price(owner: LineUnits, market: Market, rounding: Rounding) -> No
     for share in shares_of_sets(effect, selection.sets, rounding):
         _record(share, origin, _application(owner, selection.discounted[owner]))
     _mark_taken(selection)
+    trace.took(origin.id, selection.taken)
 
 
 def _mark_taken(selection: Selection) -> None:
@@ -176,7 +189,7 @@ def _take_manual_of_lines(lines: list[LineUnits], market: Market, rounding: Roun
 
 
 def _take_basket_campaigns(
-    lines: list[LineUnits], campaigns: list[ActiveCampaign], rounding: Rounding
+    lines: list[LineUnits], campaigns: list[ActiveCampaign], rounding: Rounding, trace: Trace
 ) -> None:
     """Step 4: the first exclusive campaign that gives anything, then the stackable ones."""
     value = left_of(lines)
@@ -184,11 +197,13 @@ def _take_basket_campaigns(
         for active in campaigns:
             if active.campaign.stackable is not is_stackable:
                 continue
+            trace.begin(active.campaign.id, lines, value)
             if not total_is_reached(active, value) or not can_trigger(active, all_units(lines)):
                 continue
             trigger = DiscountTrigger(count=trigger_count(active.campaign), basket=True)
             gave = _take_off_basket(lines, _origin_of(active), rounding, trigger)
             if gave and not is_stackable:
+                trace.slot_taken_by = _origin_of(active).id
                 break
 
 

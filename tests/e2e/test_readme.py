@@ -87,7 +87,9 @@ def test_example_when_output_differs_then_found() -> None:
 
 
 def test_interfaces_when_context_and_basket_are_evaluated_then_accepted(tmp_path: Path) -> None:
-    context, basket, campaign = JSON_BLOCK.findall(INTERFACES.read_text(encoding="utf-8"))
+    blocks = JSON_BLOCK.findall(INTERFACES.read_text(encoding="utf-8"))
+    context, basket, answer, campaign = blocks
+    assert ["explanations"] == list(json.loads(answer))
     whole = json.loads(context)
     whole["campaigns"].append(json.loads(campaign))
     path = tmp_path / "context.json"

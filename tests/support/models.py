@@ -440,5 +440,5 @@ def baskets() -> st.SearchStrategy[Basket]:
         payments=some(payments),
         campaigns=distinct(_OWN_CAMPAIGNS),
         disabled_campaigns=some(ids),
-        explain=st.just(False),  # noqa: FBT003 - the value itself
+        explain=st.booleans(),
     )

@@ -54,6 +54,7 @@ class Generator:
             customer=self._customer() if draw.chance(40) else None,
             coupons=draw.some(COUPONS, 30),
             discounts=draw.manuals(20),
+            explain=draw.chance(10),
         )
         basket = self._with_campaigns(basket, context)
         return break_basket(draw, basket, context) if draw.chance(FAULTY_PERCENT) else basket

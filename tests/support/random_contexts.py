@@ -4,6 +4,7 @@ from engine.model import (
     CashRounding,
     CashScope,
     CashTie,
+    ContainerDepositRule,
     Context,
     InclusiveRounding,
     Market,
@@ -29,7 +30,22 @@ def draw_context(draw: Draw) -> Context:
         market=market,
         products=products,
         campaigns=tuple(draw_campaign(draw, f"c{i}", products) for i in range(count)),
+        product_rules=_deposit_rules(draw) if draw.chance(10) else (),
         purchase_types=(PurchaseType(id="dine_out", name="To go"),) if draw.chance(50) else (),
+    )
+
+
+def _deposit_rules(draw: Draw) -> tuple[ContainerDepositRule, ...]:
+    return tuple(
+        ContainerDepositRule(
+            id=f"deposit{number}",
+            name="deposit",
+            display_name={"da": "Pant", "en": "Deposit"},
+            tag=draw.pick(TAGS),
+            price_micros=draw.market_price(),
+            product_group=draw.pick((None, "deposits")),
+        )
+        for number in range(draw.pick((1, 2)))
     )
 
 

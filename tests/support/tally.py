@@ -19,6 +19,7 @@ from engine.model import (
     DiscountRecord,
     EffectKind,
     EvaluatedBasket,
+    ExplanationReason,
     InclusiveRounding,
     TargetKind,
     Tax,
@@ -93,6 +94,9 @@ REQUIRED = frozenset(
             f"bundle {parts}"
             for parts in ("of one part", "of several parts", "of overlapping parts")
         ),
+        *(f"explained {reason.value}" for reason in ExplanationReason),
+        "explained given",
+        "line deposit",
         "basket disabled_campaigns",
         "basket exempt",
         "basket many_lines",
@@ -129,7 +133,11 @@ def kinds_of(context: Context, basket: Basket, outcome: Outcome) -> set[str]:
         kinds.add(f"status {outcome.contribution_status.value}")
     campaigns = {one.id: one for one in (*context.campaigns, *basket.campaigns)}
     extra = {one.id for one in basket.campaigns}
+    for explanation in outcome.explanations or ():
+        kinds.add(f"explained {explanation.reason.value if explanation.reason else 'given'}")
     for line in outcome.line_items:
+        if line.behavior is not None and "container_deposit" in line.behavior:
+            kinds.add("line deposit")
         if line.cost_price_micros is not None:
             kinds.add("line cost")
         kinds.update(f"tax {tax.type.value}" for tax in line.taxes)

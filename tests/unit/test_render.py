@@ -20,6 +20,8 @@ from engine.model import (
     EffectKind,
     EvaluatedBasket,
     EvaluatedLine,
+    Explanation,
+    ExplanationReason,
     Product,
     PurchaseType,
     Settlement,
@@ -155,6 +157,29 @@ def test_summary_when_written_then_keys_are_in_alphabetical_order() -> None:
     assert isinstance(value, dict)
     assert sorted(value) == list(value)
     assert sorted(value["line_items"][0]) == list(value["line_items"][0])
+
+
+def test_explanations_when_asked_for_then_have_the_members_that_apply() -> None:
+    explanations = (
+        Explanation(campaign_id="a", amount_micros=1_500_000),
+        Explanation(campaign_id="b", reason=ExplanationReason.COUNT_NOT_MET, missing_count=1),
+        Explanation(
+            campaign_id="c", reason=ExplanationReason.SPEND_NOT_MET, missing_micros=12_500_000
+        ),
+        Explanation(campaign_id="d", reason=ExplanationReason.UNITS_TAKEN, taken_by="x/a"),
+    )
+
+    value = rendered(msgspec.structs.replace(BASKET, explanations=explanations))
+    none = rendered(msgspec.structs.replace(BASKET, explanations=()))
+
+    expected = [
+        {"amount": "1.50", "id": "a"},
+        {"id": "b", "missing_count": "1", "reason": "count_not_met"},
+        {"id": "c", "missing_amount": "12.50", "reason": "spend_not_met"},
+        {"id": "d", "reason": "units_taken", "taken_by": "x/a"},
+    ]
+    assert {**BASKET_JSON, "explanations": expected} == value
+    assert {**BASKET_JSON, "explanations": []} == none
 
 
 def test_summary_when_all_is_given_then_has_every_member() -> None:

@@ -51,7 +51,7 @@ def test_basket_when_all_is_given_then_has_every_field() -> None:
         "payments": [{"payment_type": "cash", "amount": 100}],
         "campaigns": [{"id": "b", "type": "percentage_discount-basket", "name": "B",
                        "display_name": "B", "priority": 1, "percentage": 0.1}],
-        "disabled_campaigns": ["a"], "returns": [], "explain": false}"""
+        "disabled_campaigns": ["a"], "returns": [], "explain": true}"""
 
     basket = read(text)
 
@@ -65,6 +65,7 @@ def test_basket_when_all_is_given_then_has_every_field() -> None:
         payments=(Payment(payment_type="cash", amount_micros=100_000_000),),
         campaigns=basket.campaigns,
         disabled_campaigns=("a",),
+        explain=True,
     )
     assert expected == basket
     assert ["b"] == [each.id for each in basket.campaigns]
@@ -218,7 +219,7 @@ def test_behavior_when_it_holds_numbers_then_these_stay_exact() -> None:
         ),
         ([("evaluate_time", Reason.BAD_TIME)], '{"line_items":[],"evaluate_time":"2026-11-27"}'),
         ([("returns", Reason.NOT_ALLOWED)], '{"line_items":[],"returns":[{"sale":"s"}]}'),
-        ([("explain", Reason.NOT_ALLOWED)], '{"line_items":[],"explain":true}'),
+        ([("explain", Reason.WRONG_TYPE)], '{"line_items":[],"explain":1}'),
         ([("line_itms", Reason.UNKNOWN_FIELD)], '{"line_items":[],"line_itms":[]}'),
         ([("coupons[0]", Reason.WRONG_TYPE)], '{"line_items":[],"coupons":[5]}'),
         (
@@ -245,14 +246,14 @@ def test_basket_when_a_field_is_bad_then_names_it(expected: Found, text: str) ->
 
 
 def test_basket_when_several_fields_are_bad_then_names_all() -> None:
-    text = '{"line_items":[{"id":"p","quantity":0},{"qty":1}],"shop":1,"explain":true}'
+    text = '{"line_items":[{"id":"p","quantity":0},{"qty":1}],"shop":1,"explain":"yes"}'
 
     expected = {
         ("line_items[0].quantity", Reason.OUT_OF_BOUNDS),
         ("line_items[1].id", Reason.REQUIRED),
         ("line_items[1].qty", Reason.UNKNOWN_FIELD),
         ("shop", Reason.WRONG_TYPE),
-        ("explain", Reason.NOT_ALLOWED),
+        ("explain", Reason.WRONG_TYPE),
     }
     assert expected == set(refusals(text))
 

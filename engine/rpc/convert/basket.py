@@ -37,6 +37,7 @@ def basket_to_proto(basket: Basket) -> basket_pb2.Basket:
         payments=map(_payment_to_proto, basket.payments),
         campaigns=map(campaign_to_proto, basket.campaigns),
         disabled_campaigns=basket.disabled_campaigns,
+        explain=basket.explain,
     )
 
 
@@ -86,6 +87,7 @@ def basket_from_proto(
             limits.CAMPAIGNS_PER_PLAN_MAX,
         )
         else (),
+        explain=message.explain,
     )
     problems.unique(path, "campaigns", [campaign.id for campaign in basket.campaigns])
     problems.finish()

@@ -11,6 +11,8 @@ from engine.model import (
     DiscountTrigger,
     EvaluatedBasket,
     EvaluatedLine,
+    Explanation,
+    ExplanationReason,
     Product,
     PurchaseType,
     TaxAmount,
@@ -29,6 +31,11 @@ from tillcore.v1 import basket_pb2, evaluated_basket_pb2, product_pb2
 _DOMAINS = numbers_of(DiscountDomain, evaluated_basket_pb2.DiscountDomain, "DISCOUNT_DOMAIN")
 _STATUSES = numbers_of(
     ContributionStatus, evaluated_basket_pb2.ContributionStatus, "CONTRIBUTION_STATUS"
+)
+_REASONS = numbers_of(
+    ExplanationReason,
+    evaluated_basket_pb2.CampaignExplanationReason,
+    "CAMPAIGN_EXPLANATION_REASON",
 )
 
 
@@ -64,6 +71,21 @@ def evaluated_basket_to_proto(
         evaluate_time=time_to_proto(evaluate_time_ns),
         purchase_type=_purchase_type_to_proto(basket.purchase_type),
         customer=_customer_to_proto(basket.customer),
+        explanations=map(_explanation_to_proto, basket.explanations or ()),
+    )
+
+
+def _explanation_to_proto(explanation: Explanation) -> evaluated_basket_pb2.CampaignExplanation:
+    if explanation.reason is None:
+        return evaluated_basket_pb2.CampaignExplanation(
+            id=explanation.campaign_id, amount_micros=explanation.amount_micros
+        )
+    return evaluated_basket_pb2.CampaignExplanation(
+        id=explanation.campaign_id,
+        reason=_REASONS[explanation.reason],
+        missing_count=explanation.missing_count,
+        missing_amount_micros=explanation.missing_micros,
+        taken_by=explanation.taken_by or "",
     )
 
 
