@@ -266,10 +266,10 @@ def line_item_ids(lines: tuple[BasketLine, ...]) -> list[str]:
 
 def _campaign_problems(basket: Basket, plan: PricePlan) -> list[FieldProblem]:
     """Return which campaigns of the basket have an id that is in use."""
-    known = set(plan.campaign_ids)
+    known: set[str] = set()
     problems: list[FieldProblem] = []
     for position, campaign in enumerate(basket.campaigns):
-        if campaign.id in known:
+        if campaign.id in known or campaign.id in plan.campaign_ids:
             message = f"expected an id of its own for every campaign, was {campaign.id!r} again"
             problems.append(FieldProblem(f"campaigns[{position}].id", Reason.DUPLICATE, message))
         known.add(campaign.id)
