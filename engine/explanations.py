@@ -75,6 +75,14 @@ class Explainer:
             for i in sorted(on_side)
             if facts[i].line.behavior is None
         ]
+        self._seen: dict[int, list[_Line]] = defaultdict(list)
+        for line in self._lines:
+            for number in line.masks:
+                self._seen[number].append(line)
+        line_manuals = sum(len(fact.line.discounts) for fact in facts)
+        self._places = {
+            source: self._place(source, line_manuals) for source in {r[1] for r in self._records}
+        }
 
     def explanations(self) -> tuple[Explanation, ...]:
         """Return one explanation for each campaign of the plan's context, in evaluation order."""
@@ -118,17 +126,17 @@ class Explainer:
 
     def _unmet(self, priced: PricedCampaign, number: int) -> Explanation:
         """Return why an active campaign gave nothing."""
-        id_, place = priced.campaign.id, self._place_of(number)
+        id_, place = priced.campaign.id, self._place(number)
         is_exclusive = not priced.campaign.stackable
         if priced.is_on_basket and is_exclusive:
             holder = self._first(r for r in self._records if r[5] and self._holds_slot(r, number))
             if holder is not None:
                 return _because(id_, ExplanationReason.BASKET_SLOT_TAKEN, taken_by=holder)
-        at_step = self._value(self._lines, (place[0], 0, -2))
-        if priced.min_total_micros is not None and at_step < priced.min_total_micros:
-            missing = priced.min_total_micros - int(at_step)
-            return _because(id_, ExplanationReason.SPEND_NOT_MET, micros=missing)
-        lines = [line for line in self._lines if line.masks.get(number)]
+        if priced.min_total_micros is not None:
+            missing = priced.min_total_micros - int(self._value(self._lines, (place[0], 0, -2)))
+            if missing > 0:
+                return _because(id_, ExplanationReason.SPEND_NOT_MET, micros=missing)
+        lines = self._seen.get(number, [])
         shortage = self._shortage(priced, number, lines, {line.index: 0 for line in lines})
         if shortage is not None:
             spend = ExplanationReason.SPEND_NOT_MET
@@ -142,8 +150,8 @@ class Explainer:
 
     def _taker(self, priced: PricedCampaign, number: int, lines: Sequence[_Line]) -> str | None:
         """Return the first record that took units without which the trigger is not met."""
-        place = self._place_of(number)
-        earlier = [r for r in self._records if self._place_of(r[1]) < place and r[4] > r[2]]
+        place = self._place(number)
+        earlier = [r for r in self._records if self._places[r[1]] < place and r[4] > r[2]]
         if not _is_in_groups(priced):
             lines = [line for line in lines if line.masks[number] & 1]
         taken = {line.index: 0 for line in lines}
@@ -172,12 +180,14 @@ class Explainer:
             return f"{DiscountDomain.SALE_PRICE.value}/{product.id}"
         return f"{DiscountDomain.PROMOTION.value}/{self._plan.campaigns[record[1]].campaign.id}"
 
-    def _place_of(self, source: int) -> _Place:
-        """Return where a source of records stands in the order of application."""
+    def _place(self, source: int, line_manuals: int = 0) -> _Place:
+        """Return where a source of records stands in the order of application.
+
+        Manual discounts are told apart by `line_manuals`, how many of them are on lines.
+        """
         if source == SALE_PRICE:
             return 1, 0, 2 * self._plan.sale_rank - 1
         if source < SALE_PRICE:
-            line_manuals = sum(len(fact.line.discounts) for fact in self._facts)
             return (3 if SALE_PRICE - 1 - source < line_manuals else 5), 0, -source
         priced = self._plan.campaigns[source]
         step = 4 if priced.is_on_basket else 2 if priced.campaign.stackable else 1
@@ -191,7 +201,7 @@ class Explainer:
             total -= sum(
                 abs(record[5])
                 for record in self._records
-                if record[0] in wanted and self._place_of(record[1]) < place
+                if record[0] in wanted and self._places[record[1]] < place
             )
         return Fraction(total)
 
@@ -213,7 +223,7 @@ class Explainer:
             missing = trigger.unit_count - units
             return _Shortage(count=missing) if missing > 0 else None
         spend = priced.spend_micros or 0
-        value = self._value(lines, self._place_of(number)) - sum(
+        value = self._value(lines, self._place(number)) - sum(
             (Fraction(line.retail_micros * taken[line.index], line.units) for line in lines),
             Fraction(0),
         )
