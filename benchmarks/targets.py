@@ -28,6 +28,8 @@ from ext.basket import Evaluator, PreparedBasket
 
 EVALUATIONS = 1_000_000
 THREAD_SECONDS = 0.02
+SEARCHES = 300
+SEARCH_SLICES = 5
 GROWTH_KIB_MAX = 100
 """1 kB for every 10,000 evaluations."""
 
@@ -133,6 +135,32 @@ def growth() -> Iterator[Target]:
         note=f"3 for 2 on 10 lines: {few.least * 1e6:.2f} and {million.least * 1e6:.2f} us; "
         f"quantity 1, where no line has a group of its own: {one.least * 1e6:.2f} us",
     )
+
+
+def best_price() -> Iterator[Target]:
+    """The search of best prices, by the slowest of twenty baskets; and how many were proven."""
+    for units, campaigns, bound in ((20, 5, 0.5), (40, 10, 5.0)):
+        evaluator = Evaluator()
+        seconds: list[float] = []
+        proven = 0
+        for workload in workloads.overlapping_offers(units, campaigns, baskets=SEARCHES):
+            (basket,) = workloads.prepared(workload)
+            slices = []
+            for _ in range(SEARCH_SLICES):
+                start = time.thread_time()
+                evaluator.evaluate(basket)
+                slices.append(time.thread_time() - start)
+            seconds.append(min(slices))
+            proven += evaluator.optimal
+        seconds.sort()
+        yield Target(
+            what=f"best price, {units} units, {campaigns} offers, p95",
+            bound=bound,
+            measured=seconds[len(seconds) * 95 // 100] * 1e3,
+            unit="ms",
+            note=f"median {seconds[len(seconds) // 2] * 1e3:.2f} ms, most "
+            f"{seconds[-1] * 1e3:.2f} ms; {proven} of {SEARCHES} proven",
+        )
 
 
 def threads() -> Iterator[Target]:
@@ -261,7 +289,7 @@ def report(targets: Iterator[Target]) -> bool:
 
 def every_target() -> Iterator[Target]:
     """Measure one target after the other."""
-    for measure in (speed, campaigns, growth, threads, memory):
+    for measure in (speed, campaigns, growth, best_price, threads, memory):
         yield from measure()
 
 

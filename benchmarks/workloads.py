@@ -32,6 +32,7 @@ from engine.model import (
 from engine.numbers import format_micros
 from engine.plan import compile_plan
 from ext.basket import PreparedBasket
+from tests.support.random_offers import draw_offers
 
 MICROS = limits.MICROS_PER_UNIT
 MINOR = MICROS // 100
@@ -251,6 +252,13 @@ def stackable_runs(*, baskets: int = 20) -> Workload:
         ),
         baskets=tuple(standard_basket(10, seed) for seed in range(baskets)),
     )
+
+
+def overlapping_offers(units: int, campaigns: int, *, baskets: int) -> list[Workload]:
+    """Return baskets that are searched for the best price, each of a shop of its own."""
+    drawn = (draw_offers(seed, units=units, campaigns=campaigns) for seed in range(1, baskets + 1))
+    name = f"{units} units, {campaigns} offers"
+    return [Workload(name=name, context=context, baskets=(basket,)) for context, basket in drawn]
 
 
 def basket_json(basket: Basket) -> bytes:

@@ -29,7 +29,7 @@ def serve(
     grace_seconds: float = GRACE_SECONDS_DEFAULT,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
 ) -> int:
-    """Serve BasketService, health and reflection until SIGTERM.
+    """Serve BasketService, AggregationService, health and reflection until SIGTERM.
 
     Args:
         listen: Host and port to listen on.

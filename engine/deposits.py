@@ -1,6 +1,7 @@
 """Add the lines of container deposits that products pull in (docs/evaluation.md, section 2)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
@@ -8,6 +9,7 @@ from engine.errors import FieldProblem, Reason
 from engine.model import Basket, BasketLine, ContainerDepositRule, Product
 
 BEHAVIOR = "container_deposit"
+PARENT = "parent_line_item_id"
 
 
 def deposit_problems(basket: Basket) -> list[FieldProblem]:
@@ -24,29 +26,36 @@ def deposit_problems(basket: Basket) -> list[FieldProblem]:
 
 
 def with_deposits(
-    basket: Basket,
+    requested: Sequence[BasketLine],
     ids: Sequence[str],
-    products: dict[str, Product],
+    products: Mapping[str, Product],
     rules: Sequence[tuple[ContainerDepositRule, int]],
-) -> tuple[Basket, list[int]]:
-    """Return the basket with its deposit lines, and the position of each line in the request.
+    kept: Mapping[str, BasketLine],
+) -> tuple[list[BasketLine], list[int]]:
+    """Return the lines with their deposits, all with ids, and the position of each in the request.
 
     Args:
-        basket: The basket as the till sends it.
-        ids: The line item ids of its lines.
+        requested: The lines as the till sends them.
+        ids: Their line item ids.
         products: The catalogue by id.
         rules: The rules that have a price in the market, with this price in micros.
+        kept: Lines by id that an earlier call with these products and rules returned; the deposits
+            of a line that is among them are taken over.
     """
     lines: list[BasketLine] = []
     positions: list[int] = []
     taken = set(ids)
-    for position, (line, id_) in enumerate(zip(basket.line_items, ids, strict=True)):
-        lines.append(msgspec.structs.replace(line, line_item_id=id_))
+    none: Mapping[str, BasketLine] = {}
+    for position, (given, id_) in enumerate(zip(requested, ids, strict=True)):
+        has_id = given.line_item_id is not None
+        line = given if has_id else msgspec.structs.replace(given, line_item_id=id_)
+        lines.append(line)
         product = line.product or products.get(line.id or "")
-        deposits = () if product is None else _deposits(line, id_, product, rules, taken)
-        lines.extend(deposits)
+        if product is not None:
+            known = kept if kept.get(id_) is line else none
+            lines.extend(_deposits(line, id_, product, rules, taken, known))
         positions += [position] * (len(lines) - len(positions))
-    return msgspec.structs.replace(basket, line_items=tuple(lines)), positions
+    return lines, positions
 
 
 def _deposits(
@@ -55,12 +64,18 @@ def _deposits(
     product: Product,
     rules: Sequence[tuple[ContainerDepositRule, int]],
     taken: set[str],
+    kept: Mapping[str, BasketLine],
 ) -> Iterator[BasketLine]:
     """Yield the deposit lines of one line, in the order of the rules."""
     for rule, price_micros in rules:
         if rule.tag not in product.tags:
             continue
         deposit_id = f"{id_}/{rule.id}"
+        known = kept.get(deposit_id)
+        if known is not None and deposit_id not in taken and _is_deposit_of(known, id_):
+            taken.add(deposit_id)
+            yield known
+            continue
         while deposit_id in taken:
             deposit_id += "+"
         taken.add(deposit_id)
@@ -72,7 +87,7 @@ def _deposits(
                     "product_id": product.id,
                     "tag": rule.tag,
                     "rule_id": rule.id,
-                    "parent_line_item_id": id_,
+                    PARENT: id_,
                 }
             },
             product=Product(
@@ -83,3 +98,9 @@ def _deposits(
             ),
             ecom_id=line.ecom_id,
         )
+
+
+def _is_deposit_of(line: BasketLine, parent_id: str) -> bool:
+    """Return whether a line is a deposit that rules made for this parent."""
+    found = cast("dict[str, object]", (line.behavior or {}).get(BEHAVIOR, {}))
+    return found.get(PARENT) == parent_id

@@ -26,6 +26,12 @@ class Reason(Enum):
     VARIANT_REQUIRED = "variant_required"
     TOO_MANY = "too_many"
     MALFORMED = "malformed"
+    REGISTER_CLOSED = "register_closed"
+    TOTAL_CHANGED = "total_changed"
+    VOIDED = "voided"
+    COMPLETED = "completed"
+    COLLECTED = "collected"
+    EXPIRED = "expired"
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
@@ -71,6 +77,63 @@ class OutOfRange(TillcoreError):
         super().__init__(
             f"{field}: {message}", (FieldProblem(field, Reason.OUT_OF_BOUNDS, message),)
         )
+
+
+class NotFound(TillcoreError):
+    """The id names nothing of the caller's account; another account's id names nothing either."""
+
+    code = "NOT_FOUND"
+
+
+class AlreadyExists(TillcoreError):
+    """The id is taken by other content; nothing was stored."""
+
+    code = "ALREADY_EXISTS"
+
+
+class WrongState(TillcoreError):
+    """What the id names is not in the state that the request needs; nothing was stored."""
+
+    code = "FAILED_PRECONDITION"
+
+
+class Conflict(TillcoreError):
+    """Another request changed the same thing meanwhile; nothing was stored: read and try again."""
+
+    code = "ABORTED"
+
+
+class Unauthenticated(TillcoreError):
+    """The call brings no key, or one that does not open anything."""
+
+    code = "UNAUTHENTICATED"
+
+
+class PermissionDenied(TillcoreError):
+    """The key is good but not for this."""
+
+    code = "PERMISSION_DENIED"
+
+
+class Overloaded(TillcoreError):
+    """More is waiting than the server takes; nothing was stored."""
+
+    code = "RESOURCE_EXHAUSTED"
+
+
+class StoreUnavailable(TillcoreError):
+    """The database does not answer, or not as it should; sending the same id again is safe.
+
+    Attributes:
+        is_unknown: Whether the outcome is unknown: what was to be stored may be there. Otherwise
+            nothing was stored.
+    """
+
+    code = "UNAVAILABLE"
+
+    def __init__(self, message: str, *, is_unknown: bool = False) -> None:
+        super().__init__(message)
+        self.is_unknown = is_unknown
 
 
 def invalid(field: str, reason: Reason, message: str) -> InvalidInput:

@@ -1,15 +1,18 @@
 """Build the evaluated basket from the kernel's numbers: records, triggers, taxes, margins."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import msgspec
 
 from engine import limits
+from engine.campaign_index import PricedCampaign
+from engine.customers import customer_account, recorded
 from engine.errors import InvalidInput, OutOfRange
+from engine.lines import LineFacts
 from engine.model import (
     Application,
     Basket,
-    BasketLine,
     ContributionStatus,
     DiscountDomain,
     DiscountRecord,
@@ -21,45 +24,32 @@ from engine.model import (
     ManualDiscount,
     Market,
     TargetKind,
-    Tax,
     TaxAmount,
     TaxType,
     TriggerKind,
     UnitRange,
 )
-from engine.plan import Article, PricePlan
-from engine.settlement import settle
+from engine.plan import PricePlan
+from engine.settlement import settle, with_amounts
 from engine.tax_table import name_key
 
 SALE_PRICE = -1
 MANUAL_FIRST = -2
 
+_ON_OTHERS = (TargetKind.BASKET, TargetKind.SELECTOR)
+"""Targets other than the units that set the campaign off."""
+
 KernelLine = tuple[int, int, int, int, int, int, list[int]]
 """retail, sub_total, base, VAT, sales tax and cost in micros; the amounts of the line's taxes."""
 KernelRecord = tuple[int, int, int, int, int, int]
 """line, source, first unit taken, first unit discounted, end of both, amount in micros."""
+Origin = Sequence[tuple[object, ...]]
+"""What discount records are made of, to be compared."""
+_Given = tuple[int, int, int, int, int]
+"""A record that has an amount, without its line."""
 
 
-class LineFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the result of a line needs beside the kernel's numbers.
-
-    `position` is that of the line in the request; a deposit has its parent's.
-    """
-
-    position: int
-    line: BasketLine
-    line_item_id: str
-    article: Article
-    taxes: tuple[Tax, ...]
-
-    @property
-    def unit_count(self) -> int:
-        """Return how many units the line has; a fractional or unit-priced line is one."""
-        whole, rest = divmod(abs(self.line.quantity_micros), limits.MICROS_PER_UNIT)
-        return 1 if rest or self.article.is_unit_priced else whole
-
-
-class _Records:
+class Discounts:
     """Turns the kernel's records into discount records with application and trigger."""
 
     def __init__(
@@ -69,30 +59,53 @@ class _Records:
         manuals: list[tuple[ManualDiscount, str]],
         records: list[KernelRecord],
     ) -> None:
+        """Sort the kernel's records; `manuals` are those of the lines, then the basket's."""
         self._plan = plan
         self._facts = facts
         self._manuals = manuals
-        self._records = records
         self._taken: dict[tuple[int, bool], list[KernelRecord]] = defaultdict(list)
+        self._given: list[list[_Given]] = [[] for _ in facts]
+        self._is_mixed = [False] * len(facts)
+        alone, shared = {SALE_PRICE}, set[int]()
         for record in records:
-            if record[1] >= 0:
-                self._taken[self._side_of(record)].append(record)
-        self._units: dict[tuple[int, bool], tuple[UnitRange, ...]] = {}
+            line, source = record[0], record[1]
+            if source >= 0 and source not in alone:
+                if source in shared or self._is_shared(source):
+                    shared.add(source)
+                    self._taken[self._side_of(line, source)].append(record)
+                else:
+                    alone.add(source)
+            if record[5]:
+                self._given[line].append(record[1:])
+                if source not in alone:
+                    self._is_mixed[line] = True
+        self._triggers: dict[tuple[int, bool], DiscountTrigger] = {}
         self._line_manuals = sum(len(fact.line.discounts) for fact in facts)
 
-    def by_line(self) -> list[list[DiscountRecord]]:
-        """Return the records of every line in the order of application."""
-        found: list[list[DiscountRecord]] = [[] for _ in self._facts]
-        for record in self._records:
-            if record[5]:
-                found[record[0]].append(self._build(record))
-        return found
+    def of_line(self, line: int) -> tuple[DiscountRecord, ...]:
+        """Return the discount records of a line in the order of application."""
+        return tuple([self._build(line, given) for given in self._given[line]])
 
-    def _side_of(self, record: KernelRecord) -> tuple[int, bool]:
-        return record[1], self._facts[record[0]].line.quantity_micros < 0
+    def origin(self, line: int) -> Origin:
+        """Return what the discount records of a line follow from, beside its facts and the plan."""
+        given = self._given[line]
+        return [self._origin(line, each) for each in given] if self._is_mixed[line] else given
 
-    def _build(self, record: KernelRecord) -> DiscountRecord:
-        line, source, _, hit, end, amount = record
+    def _origin(self, line: int, given: _Given) -> tuple[object, ...]:
+        """Return what a record follows from, where more than its line decides."""
+        source, _, hit, end, amount = given
+        if source <= MANUAL_FIRST:
+            number = MANUAL_FIRST - source
+            return self._manuals[number], number < self._line_manuals, amount
+        if source == SALE_PRICE or not self._is_shared(source):
+            return given
+        return *given, self._trigger(line, source, hit, end)
+
+    def _side_of(self, line: int, source: int) -> tuple[int, bool]:
+        return source, self._facts[line].line.quantity_micros < 0
+
+    def _build(self, line: int, given: _Given) -> DiscountRecord:
+        source, _, hit, end, amount = given
         facts = self._facts[line]
         if source <= MANUAL_FIRST:
             discount, id_ = self._manuals[MANUAL_FIRST - source]
@@ -107,7 +120,7 @@ class _Records:
                 name=discount.name,
             )
         if source == SALE_PRICE:
-            return self._sale_price(record)
+            return self._sale_price(line, given)
         priced = self._plan.campaigns[source]
         domain = DiscountDomain.PROMOTION
         return DiscountRecord(
@@ -120,11 +133,11 @@ class _Records:
             domain=domain,
             identifier=priced.campaign.id,
             name=priced.campaign.display_name,
-            trigger=self._trigger(record),
+            trigger=self._trigger(line, source, hit, end),
         )
 
-    def _sale_price(self, record: KernelRecord) -> DiscountRecord:
-        line, _, _, hit, end, amount = record
+    def _sale_price(self, line: int, given: _Given) -> DiscountRecord:
+        _, _, hit, end, amount = given
         facts = self._facts[line]
         article = facts.article
         assert article.product is not None, "only products have sale prices"
@@ -146,64 +159,74 @@ class _Records:
             units=UnitRange(line_item_id=facts.line_item_id, start_index=start, end_index=end)
         )
 
-    def _trigger(self, record: KernelRecord) -> DiscountTrigger:
-        line, source, start, hit, end, _ = record
+    def _is_shared(self, source: int) -> bool:
+        """Return whether units of several lines set a campaign off together."""
+        priced = self._plan.campaigns[source]
+        kind = priced.campaign.trigger.kind
+        return kind is not TriggerKind.EVERY_UNIT and not priced.is_on_basket
+
+    def _trigger(self, line: int, source: int, hit: int, end: int) -> DiscountTrigger:
         priced = self._plan.campaigns[source]
         trigger = priced.campaign.trigger
-        count = trigger.unit_count
-        is_one_group = trigger.kind not in (TriggerKind.COUNT, TriggerKind.BUNDLE)
-        on_others = priced.campaign.target.kind is TargetKind.SELECTOR and is_one_group
-        if priced.is_on_basket or on_others:
-            return DiscountTrigger(count=count, basket=True)
-        facts = self._facts[line]
-        if trigger.kind is TriggerKind.EVERY_UNIT:
-            units = self._units_of(facts, hit, end)
+        target = priced.campaign.target.kind
+        if trigger.kind is TriggerKind.EVERY_UNIT and target not in _ON_OTHERS:
+            units = self._units_of(self._facts[line], hit, end)
             ranges = () if units.units is None else (units.units,)
-            return DiscountTrigger(count=count, line_item_id=units.line_item_id, units=ranges)
-        taken = self._taken[self._side_of(record)]
-        if len(taken) > limits.TRIGGER_LINES_MAX:
-            return DiscountTrigger(count=count, basket=True)
-        if len(taken) == 1 and end - start == facts.unit_count:
-            return DiscountTrigger(count=count, line_item_id=facts.line_item_id)
-        return DiscountTrigger(count=count, units=self._ranges(self._side_of(record)))
-
-    def _ranges(self, side: tuple[int, bool]) -> tuple[UnitRange, ...]:
-        if side not in self._units:
-            self._units[side] = tuple(
-                UnitRange(
-                    line_item_id=self._facts[taken[0]].line_item_id,
-                    start_index=taken[2],
-                    end_index=taken[4],
-                )
-                for taken in self._taken[side]
+            return DiscountTrigger(
+                count=trigger.unit_count, line_item_id=units.line_item_id, units=ranges
             )
-        return self._units[side]
+        side = self._side_of(line, source)
+        found = self._triggers.get(side)
+        if found is None:
+            found = self._triggers[side] = self._shared_trigger(priced, side)
+        return found
+
+    def _shared_trigger(self, priced: PricedCampaign, side: tuple[int, bool]) -> DiscountTrigger:
+        """Return the trigger that all records of a campaign and a sign have in common."""
+        count = priced.campaign.trigger.unit_count
+        taken = self._taken[side]
+        if self._is_on_all(priced) or len(taken) > limits.TRIGGER_LINES_MAX:
+            return DiscountTrigger(count=count, basket=True)
+        if len(taken) == 1:
+            line, _, start, _, end, _ = taken[0]
+            facts = self._facts[line]
+            if end - start == facts.unit_count:
+                return DiscountTrigger(count=count, line_item_id=facts.line_item_id)
+        return DiscountTrigger(
+            count=count,
+            units=tuple(
+                UnitRange(
+                    line_item_id=self._facts[line].line_item_id, start_index=start, end_index=end
+                )
+                for line, _, start, _, end, _ in taken
+            ),
+        )
+
+    def _is_on_all(self, priced: PricedCampaign) -> bool:
+        """Return whether a campaign is set off by the basket, or by a set but on other units."""
+        kind = priced.campaign.trigger.kind
+        is_one_group = kind not in (TriggerKind.COUNT, TriggerKind.BUNDLE)
+        on_others = priced.campaign.target.kind is TargetKind.SELECTOR and is_one_group
+        return priced.is_on_basket or on_others
 
 
 def build_result(
-    basket: Basket,
-    plan: PricePlan,
-    facts: list[LineFacts],
-    manuals: list[tuple[ManualDiscount, str]],
-    lines: list[KernelLine],
-    records: list[KernelRecord],
+    basket: Basket, plan: PricePlan, lines: Sequence[EvaluatedLine]
 ) -> EvaluatedBasket:
-    """Return the evaluated basket.
+    """Return the evaluated basket of its evaluated lines.
 
     Raises InvalidInput for payments that do not fit, OutOfRange for a total out of range.
     """
-    discounts = _Records(plan, facts, manuals, records).by_line()
-    evaluated = [
-        _build_line(fact, numbers, tuple(given), plan.market)
-        for fact, numbers, given in zip(facts, lines, discounts, strict=True)
-    ]
-    totals = [sum(column) for column in zip(*(numbers[:5] for numbers in lines), strict=True)]
-    _, sub_total, base, vat, sales_tax = totals or [0] * 5
+    base = sum([line.base_price_micros for line in lines])
+    sub_total = sum([line.sub_total_micros for line in lines])
+    vat = sum([line.vat_amount_micros for line in lines])
+    sales_tax = sum([line.sales_tax_amount_micros for line in lines])
     total = sub_total + sales_tax
-    with_cost = [line for line in evaluated if line.margin_micros is not None]
+    with_cost = [line for line in lines if line.margin_micros is not None]
     margin = sum(line.margin_micros or 0 for line in with_cost) if with_cost else None
     margin_total = sum(line.base_price_micros for line in with_cost) if with_cost else None
-    payment, payment_problems = settle(total, basket.payments, plan.market.cash_rounding)
+    payments, foreign_problems = with_amounts(basket.payments, plan.market)
+    payment, payment_problems = settle(total, payments, plan.market, basket.customer)
     result = EvaluatedBasket(
         currency_code=plan.market.currency_code,
         base_price_micros=base,
@@ -212,19 +235,20 @@ def build_result(
         vat_amount_micros=vat,
         sales_tax_amount_micros=sales_tax,
         total_tax_amount_micros=vat + sales_tax,
-        total_discounts_micros=sum(d.amount_micros for given in discounts for d in given),
-        line_items=tuple(evaluated),
-        taxes=_summary_taxes(evaluated),
+        total_discounts_micros=sum([d.amount_micros for line in lines for d in line.discounts]),
+        line_items=tuple(lines),
+        taxes=summary_taxes(lines),
         payment=payment,
         margin_micros=margin,
         margin_total_micros=margin_total,
         contribution_status=contribution_status(margin, margin_total, plan.market),
         purchase_type=plan.purchase_type_of(basket.purchase_type),
-        customer=basket.customer,
+        customer=recorded(basket.customer),
+        customer_account=customer_account(basket.customer, lines, payments),
     )
     _check_range(result)
-    if payment_problems:
-        raise InvalidInput(payment_problems)
+    if foreign_problems or payment_problems:
+        raise InvalidInput(foreign_problems or payment_problems)
     return result
 
 
@@ -249,12 +273,13 @@ def _check_range(result: EvaluatedBasket) -> None:
         raise OutOfRange("total", "expected amounts below 10^12 in all")
 
 
-def _build_line(
+def build_line(
     facts: LineFacts,
     numbers: KernelLine,
     discounts: tuple[DiscountRecord, ...],
     market: Market,
 ) -> EvaluatedLine:
+    """Return an evaluated line of the kernel's numbers and its discounts."""
     retail, sub_total, base, vat, sales_tax, cost, amounts = numbers
     article, line = facts.article, facts.line
     has_cost = article.product is not None and article.row[4] >= 0
@@ -310,15 +335,16 @@ def contribution_status(
     return ContributionStatus.GREEN if is_met else ContributionStatus.ORANGE
 
 
-def _summary_taxes(lines: list[EvaluatedLine]) -> tuple[TaxAmount, ...]:
+def summary_taxes(lines: Sequence[EvaluatedLine]) -> tuple[TaxAmount, ...]:
     """Return one entry per name, rate and type, in order of first appearance."""
-    first: dict[tuple[object, int, TaxType], TaxAmount] = {}
-    amounts: dict[tuple[object, int, TaxType], int] = defaultdict(int)
+    first: dict[tuple[object, int, bool], TaxAmount] = {}
+    amounts: dict[tuple[object, int, bool], int] = defaultdict(int)
     for line in lines:
         for tax in line.taxes:
-            key = (name_key(tax.name), tax.rate_micros, tax.type)
-            first.setdefault(key, tax)
+            key = (name_key(tax.name), tax.rate_micros, tax.type is TaxType.VAT)
             amounts[key] += tax.amount_micros
+            if key not in first:
+                first[key] = tax
     return tuple(
         msgspec.structs.replace(tax, amount_micros=amounts[key]) for key, tax in first.items()
     )

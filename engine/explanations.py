@@ -11,9 +11,10 @@ from fractions import Fraction
 import msgspec
 
 from engine.campaign_index import MOMENT_FIRST, TARGET_SLOT, PricedCampaign
-from engine.evaluated import SALE_PRICE, KernelLine, KernelRecord, LineFacts
+from engine.evaluated import SALE_PRICE, KernelLine, KernelRecord
 from engine.gates import unmet_condition
 from engine.limits import BUNDLE_PARTS_MAX, MICROS_PER_UNIT
+from engine.lines import LineFacts
 from engine.model import (
     Basket,
     Campaign,
@@ -145,13 +146,23 @@ class Explainer:
         if is_exclusive and not priced.is_on_basket:
             taker = self._taker(priced, number, lines)
             if taker is not None:
-                return _because(id_, ExplanationReason.UNITS_TAKEN, taken_by=taker)
+                reason = ExplanationReason.UNITS_TAKEN
+                if self._plan.is_best_price:
+                    reason = ExplanationReason.NOT_BETTER
+                return _because(id_, reason, taken_by=taker)
         return _because(id_, ExplanationReason.NO_VALUE)
 
     def _taker(self, priced: PricedCampaign, number: int, lines: Sequence[_Line]) -> str | None:
-        """Return the first record that took units without which the trigger is not met."""
+        """Return the first record that took units without which the trigger is not met.
+
+        Under best price every other discount of step 1 counts, whatever its place (section 3.8).
+        """
         place = self._place(number)
-        earlier = [r for r in self._records if self._places[r[1]] < place and r[4] > r[2]]
+        taking = [r for r in self._records if r[4] > r[2]]
+        if self._plan.is_best_price:
+            earlier = [r for r in taking if self._places[r[1]][0] == 1 and r[1] != number]
+        else:
+            earlier = [r for r in taking if self._places[r[1]] < place]
         if not _is_in_groups(priced):
             lines = [line for line in lines if line.masks[number] & 1]
         taken = {line.index: 0 for line in lines}

@@ -36,6 +36,7 @@ from engine.readers import (
     identifier,
     l10n,
     number,
+    positive_amount,
     rate,
     shown,
     wrong_type,
@@ -74,6 +75,7 @@ def market_of(fields: Fields) -> Market:
         shops=fields.default("shops", id_set, value=()),
         cash_rounding=_cash_rounding(fields, currency_code),
         contribution_ratio_target_micros=fields.optional("contribution_ratio_target", fraction),
+        exchange_rates_micros=_exchange_rates(fields, currency_code),
     )
     usual = market
     market = msgspec.structs.replace(
@@ -124,6 +126,24 @@ def _check_increment(fields: Fields, increment_micros: int, currency_code: str) 
     expected = f"expected a multiple of {format_micros(minor_micros)} {currency_code}"
     message = f"{expected} (0 rounds nothing), was {format_micros(increment_micros)}"
     fields.problems.add(fields.at("cash_increment"), Reason.OUT_OF_BOUNDS, message)
+
+
+def _exchange_rates(fields: Fields, currency_code: str) -> dict[str, int]:
+    """Read the rates of foreign currencies by code, none of them the market's own currency."""
+    rates = fields.child("exchange_rates")
+    if rates is None:
+        return {}
+    read = {code: rates.optional(code, positive_amount) for code in rates.names()}
+    for code in read:
+        check_foreign(code, currency_code, rates.at(code), fields.problems)
+    return {code: rate for code, rate in read.items() if rate is not None}
+
+
+def check_foreign(code: str, currency_code: str, path: str, problems: Problems) -> None:
+    """Refuse a code that is no currency, or the market's own."""
+    if currency(code, path, problems) == currency_code:
+        message = f"expected a foreign currency, was the market's own, {code}"
+        problems.add(path, Reason.NOT_ALLOWED, message)
 
 
 def currency(value: object, path: str, problems: Problems) -> str | None:

@@ -13,7 +13,7 @@ from engine.campaign_index import (
     in_order,
     price_in,
 )
-from engine.errors import FieldProblem, InvalidInput, Reason, invalid
+from engine.errors import FieldProblem, InvalidInput, Reason
 from engine.gates import Gates
 from engine.model import (
     Campaign,
@@ -120,19 +120,15 @@ class Article:
 class PricePlan:
     """A compiled context: read only, shared by threads, evaluated by `engine.basket`.
 
-    Raises InvalidInput when campaigns share an id, taxes have no exact form, or the discount policy
-    is not `priority`.
+    Raises InvalidInput when campaigns share an id, or taxes have no exact form.
     """
 
     def __init__(self, context: Context) -> None:
         """Compile the context."""
         market = context.market
-        if market.discount_policy is not DiscountPolicy.PRIORITY:
-            wanted, given = DiscountPolicy.PRIORITY.value, market.discount_policy.value
-            message = f"expected {wanted}, the policy that is built, was {given}"
-            raise invalid("market.discount_policy", Reason.NOT_ALLOWED, message)
         self.context = context
         self.market: Market = market
+        self.is_best_price = market.discount_policy is DiscountPolicy.BEST_PRICE
         self.quantum_micros = minor_unit_micros(market.currency_code)
         self.products = {product.id: product for product in context.products}
         self.purchase_types = {type_.id: type_ for type_ in context.purchase_types}
@@ -335,6 +331,7 @@ class PricePlan:
             tie=TIES[self.market.tie],
             round_line=self.market.tax_rounding is TaxRounding.LINE,
             round_tax=self.market.inclusive_rounding is InclusiveRounding.TAX,
+            best_price=self.is_best_price,
             group_count=self.tax_table.group_count,
         )
 

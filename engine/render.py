@@ -8,36 +8,17 @@ so the same basket gives the same bytes. What is absent is left out.
 
 from collections.abc import Iterable
 
-import msgspec
-
 from engine import limits
+from engine.behaviors import is_return
 from engine.errors import TillcoreError
-from engine.labels import bundle_label
 from engine.model import (
-    Application,
-    Customer,
-    DiscountRecord,
-    DiscountTrigger,
-    Effect,
-    EffectKind,
+    CustomerAccount,
     EvaluatedBasket,
-    EvaluatedLine,
     Explanation,
-    L10nString,
-    MarketPrice,
-    Product,
-    PurchaseType,
     Settlement,
-    TaxAmount,
-    UnitRange,
-    Variant,
 )
-from engine.numbers import CURRENCY_SCALES, format_micros
-from engine.strict_json import NumberLiteral, is_array, is_object
-
-Json = dict[str, object]
-
-_ENCODER = msgspec.json.Encoder(order="sorted")
+from engine.render_line import ENCODER, Json, customer_members, given, purchase_type_members
+from engine.render_sale import SaleWriter
 
 
 def summary_json(evaluated: EvaluatedBasket) -> bytes:
@@ -49,8 +30,8 @@ def summary_json(evaluated: EvaluatedBasket) -> bytes:
     Returns:
         One JSON object in UTF-8, without line breaks.
     """
-    writer = _Writer(CURRENCY_SCALES.get(evaluated.currency_code, 2))
-    return _ENCODER.encode(_given(writer.summary(evaluated)))
+    writer = _Writer(evaluated.currency_code)
+    return ENCODER.encode(given(writer.summary(evaluated)))
 
 
 def error_json(error: TillcoreError) -> bytes:
@@ -63,7 +44,7 @@ def error_json(error: TillcoreError) -> bytes:
     size = 0
     for problem in error.problems[: limits.PROBLEMS_REPORTED_MAX]:
         entry: Json = {"field": problem.field, "message": problem.message}
-        size += len(_ENCODER.encode(entry))
+        size += len(ENCODER.encode(entry))
         if fields and size > limits.PROBLEM_BYTES_MAX:
             break
         fields.append(entry)
@@ -76,21 +57,11 @@ def error_json(error: TillcoreError) -> bytes:
         "fields": fields,
         "message": message.decode("utf-8", "ignore"),
     }
-    return _ENCODER.encode({"error": body})
+    return ENCODER.encode({"error": body})
 
 
-class _Writer:
-    """Writes the parts of a summary; knows how many digits an amount has."""
-
-    def __init__(self, scale: int) -> None:
-        self._scale = scale
-
-    def amount(self, micros: int) -> msgspec.Raw:
-        """Return an amount with at least the digits of the currency, more where it has them."""
-        return msgspec.Raw(format_micros(micros, fraction_digits_min=self._scale).encode())
-
-    def _optional_amount(self, micros: int | None) -> msgspec.Raw | None:
-        return None if micros is None else self.amount(micros)
+class _Writer(SaleWriter):
+    """Writes the parts of an evaluated basket."""
 
     def summary(self, evaluated: EvaluatedBasket) -> Json:
         """Return the members of `sale.summary`; None stands for what is absent."""
@@ -99,14 +70,18 @@ class _Writer:
         return {
             "base_price": self.amount(evaluated.base_price_micros),
             "contribution_status": None if status is None else status.value,
-            "customer": _customer(evaluated.customer),
+            "customer": customer_members(evaluated.customer),
+            "customer_account": self._account(evaluated.customer_account),
             "explanations": self._explanations(evaluated.explanations),
-            "is_return": bool(lines) and all(line.quantity_micros < 0 for line in lines),
-            "line_items": [_given(self.line(line)) for line in lines],
-            "margin": self._optional_amount(evaluated.margin_micros),
-            "margin_total": self._optional_amount(evaluated.margin_total_micros),
+            "gap": self.optional_amount(evaluated.gap_micros),
+            "is_return": is_return(lines),
+            "line_items": [given(self.line(line)) for line in lines],
+            "margin": self.optional_amount(evaluated.margin_micros),
+            "margin_total": self.optional_amount(evaluated.margin_total_micros),
+            "optimal": evaluated.optimal,
             "payment": self.settlement(evaluated.payment),
-            "purchase_type": _purchase_type(evaluated.purchase_type),
+            "purchase_type": purchase_type_members(evaluated.purchase_type),
+            "sales": [self.part(each) for each in evaluated.sales] or None,
             "sales_tax_amount": self.amount(evaluated.sales_tax_amount_micros),
             "sub_total": self.amount(evaluated.sub_total_micros),
             "taxes": self.taxes(evaluated.taxes),
@@ -115,80 +90,6 @@ class _Writer:
             "total_tax_amount": self.amount(evaluated.total_tax_amount_micros),
             "vat_amount": self.amount(evaluated.vat_amount_micros),
         }
-
-    def line(self, line: EvaluatedLine) -> Json:
-        """Return the members of a line item; None stands for what is absent."""
-        status = line.contribution_status
-        unit_count = line.unit_count_micros
-        return _product_members(line.product, line.variant) | {
-            "base_price": self.amount(line.base_price_micros),
-            "bundle_label": _bundle_label(line),
-            "behavior": None if line.behavior is None else _carried(line.behavior),
-            "comment": line.comment,
-            "contribution_status": None if status is None else status.value,
-            "cost_price": self._optional_amount(line.cost_price_micros),
-            "discounts": [self.discount(each) for each in line.discounts] or None,
-            "ecom_id": line.ecom_id,
-            "line_item_id": line.line_item_id,
-            "margin": self._optional_amount(line.margin_micros),
-            "margin_total": self._optional_amount(line.margin_total_micros),
-            "quantity": _plain(line.quantity_micros),
-            "retail_price": self.amount(line.retail_price_micros),
-            "sales_tax_amount": self.amount(line.sales_tax_amount_micros),
-            "sub_total": self.amount(line.sub_total_micros),
-            "taxes": self.taxes(line.taxes) or None,
-            "total": self.amount(line.total_micros),
-            "total_tax_amount": self.amount(line.total_tax_amount_micros),
-            "unit": line.unit,
-            "unit_count": None if unit_count is None else _plain(unit_count),
-            "vat_amount": self.amount(line.vat_amount_micros),
-        }
-
-    def taxes(self, taxes: Iterable[TaxAmount]) -> list[Json]:
-        """Return tax summaries."""
-        return [
-            {
-                "amount": self.amount(tax.amount_micros),
-                "name": tax.name,
-                "rate": _plain(tax.rate_micros),
-                "type": tax.type.value,
-            }
-            for tax in taxes
-        ]
-
-    def discount(self, record: DiscountRecord) -> Json:
-        """Return a discount record (evaluation, 3.6)."""
-        discount: Json = {
-            "application": _application(record.application),
-            "id": record.id,
-            "mode": _mode(record),
-            "name": record.name,
-            "trigger": None if record.trigger is None else _trigger(record.trigger),
-            "type": self.effect(record.effect),
-        }
-        return {"amount": self.amount(record.amount_micros), "discount": _given(discount)}
-
-    def effect(self, effect: Effect) -> Json:
-        """Return the type of a discount: an object whose one key is the kind."""
-        kind = effect.kind
-        if kind is EffectKind.PERCENTAGE:
-            return {kind.value: self._each(effect.value_micros, is_amount=False)}
-        if kind is not EffectKind.PERCENTAGE_WITH_MAX:
-            return {kind.value: self._each(effect.value_micros, is_amount=True)}
-        assert effect.max_micros is not None, "a capped percentage has a cap"
-        return {
-            kind.value: {
-                "max": self._each(effect.max_micros, is_amount=True),
-                "percentage": self._each(effect.value_micros, is_amount=False),
-            }
-        }
-
-    def _each(self, value: MarketPrice, *, is_amount: bool) -> object:
-        """Return a number, or numbers by market."""
-        write = self.amount if is_amount else _plain
-        if isinstance(value, int):
-            return write(value)
-        return {market_id: write(micros) for market_id, micros in value.items()}
 
     def _explanations(self, explanations: Iterable[Explanation] | None) -> list[Json] | None:
         """Return what the campaigns gave, or why they gave nothing; None when nobody asked."""
@@ -203,149 +104,34 @@ class _Writer:
             }
         members: Json = {
             "id": explanation.campaign_id,
-            "missing_amount": self._optional_amount(explanation.missing_micros),
+            "missing_amount": self.optional_amount(explanation.missing_micros),
             "missing_count": explanation.missing_count,
             "reason": explanation.reason.value,
             "taken_by": explanation.taken_by,
         }
-        return _given(members)
+        return given(members)
 
     def settlement(self, settlement: Settlement) -> Json:
-        """Return what is left to pay."""
-        return {
+        """Return what is left to pay, also by foreign currency where there is a rate."""
+        foreign = {
+            each.currency_code: _Writer(each.currency_code).amount(each.amount_micros)
+            for each in settlement.foreign_due
+        }
+        members: Json = {
             "cash_due": self.amount(settlement.cash_due_micros),
             "cash_rounding": self.amount(settlement.cash_rounding_micros),
             "cashback": self.amount(settlement.cashback_micros),
             "due": self.amount(settlement.due_micros),
+            "foreign_due": foreign or None,
         }
+        return given(members)
 
-
-def _given(members: Json) -> Json:
-    """Return the members that are not absent."""
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def _plain(micros: int) -> msgspec.Raw:
-    """Return a rate or quantity without trailing zeros."""
-    return msgspec.Raw(format_micros(micros).encode())
-
-
-def _product_members(product: Product | None, variant: Variant | None) -> Json:
-    """Return what a line item tells of its product; a variant's own values come first."""
-    if product is None:
-        return {}
-    members: Json = {
-        "barcode": product.barcode,
-        "id": product.id,
-        "image_url": product.image_url,
-        "name": product.name,
-        "product_group": product.product_group,
-        "tags": list(product.tags) or None,
-    }
-    if variant is None:
-        return members
-    return members | {
-        "barcode": variant.barcode or product.barcode,
-        "dimensions": _dimensions(product, variant) or None,
-        "image_url": variant.image_url or product.image_url,
-        "name": variant.name or product.name,
-        "variant_id": variant.id,
-        "variant_name": variant.name,
-    }
-
-
-def _dimensions(product: Product, variant: Variant) -> list[Json]:
-    """Return the variant's value of each dimension of its product, in the product's order."""
-    return [
-        {
-            "id": dimension.id,
-            "name": dimension.name,
-            "value": _given({"color": value.color, "id": value.id, "name": value.name}),
+    def _account(self, account: CustomerAccount | None) -> Json | None:
+        """Return the credit that is left and the overdue amount to ask for."""
+        if account is None:
+            return None
+        members: Json = {
+            "credit_available": self.optional_amount(account.credit_available_micros),
+            "overdue_deposit": self.optional_amount(account.overdue_deposit_micros),
         }
-        for dimension in product.dimensions
-        for value in dimension.values
-        if variant.dimension_values.get(dimension.id) == value.id
-    ]
-
-
-def _application(application: Application) -> Json:
-    """Return what a discount was applied to."""
-    if application.basket:
-        return {"basket": True}
-    if application.line_item_id is not None:
-        return {"line_item": application.line_item_id}
-    assert application.units is not None, "a discount applies to the basket, a line or units"
-    return {"line_items": _ranges((application.units,))}
-
-
-def _trigger(trigger: DiscountTrigger) -> Json:
-    """Return what set a campaign off."""
-    items: Json = {"line_items": _ranges(trigger.units)}
-    if trigger.basket:
-        items = {"basket": True}
-    elif trigger.line_item_id is not None:
-        items = {"line_item": trigger.line_item_id}
-    return {"count": trigger.count, "items": items}
-
-
-def _ranges(units: tuple[UnitRange, ...]) -> Json:
-    """Return unit ranges by line; one unit is an index, several have an exclusive end."""
-    ranges: Json = {
-        each.line_item_id: {"index": each.start_index}
-        if each.end_index == each.start_index + 1
-        else {"end_index": each.end_index, "start_index": each.start_index}
-        for each in units
-    }
-    assert len(ranges) == len(units), "the units of a line are one range"
-    return ranges
-
-
-def _mode(record: DiscountRecord) -> Json:
-    """Return who gave a discount: a cashier, or a domain of automatic ones."""
-    if record.domain is None:
-        return {"manual": True}
-    return {"automatic": {"domain": record.domain.value, "identifier": record.identifier}}
-
-
-def _purchase_type(purchase_type: PurchaseType | None) -> Json | None:
-    if purchase_type is None:
-        return None
-    name: L10nString = purchase_type.name or purchase_type.id
-    return {"identifier": purchase_type.id, "name": name}
-
-
-def _customer(customer: Customer | None) -> Json | None:
-    """Return the customer: more than the identifier only of a business (reference: models)."""
-    if customer is None:
-        return None
-    if not customer.organization_number:
-        return {"identifier": customer.identifier}
-    return _given(
-        {
-            "city": customer.city,
-            "country": customer.country,
-            "country_code": customer.country_code,
-            "email": customer.email,
-            "identifier": customer.identifier,
-            "name": customer.name,
-            "organization_number": customer.organization_number,
-            "phone": customer.phone,
-            "postal_code": customer.postal_code,
-            "street": customer.street,
-        }
-    )
-
-
-def _carried(value: object) -> object:
-    """Return a carried value with its number literals written as numbers."""
-    if isinstance(value, NumberLiteral):
-        return msgspec.Raw(value.encode())
-    if is_object(value):
-        return {key: _carried(each) for key, each in value.items()}
-    if is_array(value):
-        return [_carried(each) for each in value]
-    return value
-
-
-def _bundle_label(line: EvaluatedLine) -> L10nString | None:
-    return None if line.product is None else bundle_label(line.product, line.quantity_micros)
+        return given(members)

@@ -4,11 +4,11 @@ The format is BASKET of the command line (docs/interfaces.md, section 3). Unknow
 refused with a suggestion, since a misspelt one would change what the customer pays.
 """
 
-from typing import Final
-
 from engine import limits
+from engine.behaviors import behavior_of
 from engine.campaigns import campaigns_of
 from engine.catalog import product_of
+from engine.customers import customer_of
 from engine.effects import NO_EFFECT, manual_effect
 from engine.errors import Reason
 from engine.fields import Fields, read_whole, refuse_repeated
@@ -18,41 +18,25 @@ from engine.model import (
     Basket,
     BasketLine,
     Campaign,
-    Customer,
     ManualDiscount,
     Payment,
     Product,
 )
-from engine.numbers import format_micros
 from engine.readers import (
     Problems,
     amount,
     array,
     boolean,
-    id_set,
     identifier,
     l10n,
-    number,
+    positive_amount,
     positive_quantity,
     price,
     product_identifier,
     quantity,
     text,
-    wrong_type,
 )
-from engine.strict_json import NumberLiteral, is_array, is_object, join
-
-BEHAVIORS: Final[dict[str, tuple[str, ...]]] = {
-    "shipping": (),
-    "giftcard": ("code", "integration_id"),
-    "voucher": ("code", "integration_id"),
-    "giftcard_use": ("code", "integration_id"),
-    "voucher_use": ("code", "integration_id"),
-    "expense": ("identifier",),
-    "customer_account_deposit": ("customer_id", "payment_type_id"),
-    "container_deposit": ("product_id", "tag", "rule_id", "parent_line_item_id"),
-}
-"""The behaviours of line items with their required texts (reference: models); a line has one."""
+from engine.recorded import quotes_of, returns_of
 
 _COUPONS = array(identifier, count_max=limits.COUPONS_PER_BASKET_MAX)
 _CAMPAIGN_IDS = array(identifier, count_max=limits.CAMPAIGNS_PER_PLAN_MAX)
@@ -66,7 +50,7 @@ def read_basket(value: object, *, market_id: str) -> Basket:
         market_id: The market whose taxes are taken where a line's own product has taxes by market.
 
     Raises:
-        InvalidInput: With every bad field. `returns` are refused while they are not built yet.
+        InvalidInput: With every bad field.
     """
     return read_whole(value, lambda fields: basket_of(fields, market_id=market_id))
 
@@ -83,16 +67,15 @@ def basket_of(fields: Fields, *, market_id: str) -> Basket:
         line_items=_lines(fields, market_id=market_id),
         discounts=_discounts(fields, count_max=limits.DISCOUNTS_PER_BASKET_MAX),
         payments=tuple(
-            _payment(each)
+            payment_of(each)
             for each in _objects(fields, "payments", count_max=limits.PAYMENTS_PER_BASKET_MAX)
         ),
         campaigns=_campaigns(fields),
         disabled_campaigns=fields.default("disabled_campaigns", _CAMPAIGN_IDS, value=()),
         explain=fields.default("explain", boolean, value=False),
+        returns=returns_of(fields),
+        quotes=quotes_of(fields),
     )
-    if fields.raw("returns") not in (None, []):
-        message = "expected none: returns is not supported in this release"
-        fields.problems.add(fields.at("returns"), Reason.NOT_ALLOWED, message)
     fields.refuse_unknown()
     return basket
 
@@ -137,7 +120,7 @@ def _line(fields: Fields, *, market_id: str) -> BasketLine:
         quantity_micros=fields.default("quantity", quantity, value=limits.MICROS_PER_UNIT),
         retail_price_micros=fields.optional("retail_price", price),
         unit_count_micros=fields.optional("unit_count", positive_quantity),
-        behavior=fields.optional("behavior", _behavior),
+        behavior=fields.optional("behavior", behavior_of),
         taxes=fields.optional("taxes", taxes),
         discounts=_discounts(fields, count_max=limits.DISCOUNTS_PER_LINE_MAX),
         product=_product(fields, market_id=market_id),
@@ -159,47 +142,6 @@ def _product(fields: Fields, *, market_id: str) -> Product | None:
     return None if product is None else product_of(product, market_id=market_id)
 
 
-def _behavior(value: object, path: str, problems: Problems) -> dict[str, object] | None:
-    """Read a behaviour: an object with one known key; what is inside is carried along."""
-    expected = "an object with one of " + ", ".join(BEHAVIORS)
-    if not is_object(value):
-        wrong_type(expected, value, path, problems)
-        return None
-    fields = Fields(value, path, problems)
-    given = [name for name in BEHAVIORS if fields.raw(name) is not None]
-    fields.refuse_unknown()
-    if len(given) != 1:
-        was = "none" if not given else " and ".join(given)
-        problems.add(path, Reason.MALFORMED, f"expected {expected}, was {was}")
-        return None
-    kind = given[0]
-    content = Fields(value[kind], fields.at(kind), problems)
-    for name in BEHAVIORS[kind]:
-        content.required(name, identifier, otherwise="")
-    members = {name: content.raw(name) for name in content.names()}
-    return {
-        kind: {
-            name: member
-            if name in BEHAVIORS[kind]
-            else _carried(member, join(content.path, name), problems)
-            for name, member in members.items()
-        }
-    }
-
-
-def _carried(value: object, path: str, problems: Problems) -> object:
-    """Return a value that is only carried along, with its numbers checked and without exponent."""
-    if is_object(value):
-        return {key: _carried(each, join(path, key), problems) for key, each in value.items()}
-    if is_array(value):
-        return [_carried(each, f"{path}[{index}]", problems) for index, each in enumerate(value)]
-    if isinstance(value, NumberLiteral) or type(value) is int:
-        return NumberLiteral(format_micros(number(value, path, problems) or 0))
-    if value is None or isinstance(value, bool):
-        return value
-    return text(value, path, problems)
-
-
 # --- manual discounts ------------------------------------------------------------------------
 
 
@@ -217,65 +159,24 @@ def _discount(fields: Fields) -> ManualDiscount:
     return discount
 
 
-# --- payments and customers ------------------------------------------------------------------
+# --- payments --------------------------------------------------------------------------------
 
 
-def _payment(fields: Fields) -> Payment:
+def payment_of(fields: Fields) -> Payment:
+    """Read a payment; what only its maker reads of it, `metadata` and `receipts`, is left out."""
     payment = Payment(
         payment_type=fields.required("payment_type", identifier, otherwise=""),
-        amount_micros=fields.required("amount", amount, otherwise=0),
+        amount_micros=fields.default("amount", amount, value=0)
+        if fields.has("foreign_currency_amount")
+        else fields.required("amount", amount, otherwise=0),
         identifier=fields.optional("identifier", identifier),
         success=fields.default("success", boolean, value=True),
         error=fields.optional("error", text),
         foreign_currency=fields.optional("foreign_currency", currency),
         foreign_currency_amount_micros=fields.optional("foreign_currency_amount", amount),
+        exchange_rate_micros=fields.optional("exchange_rate", positive_amount),
     )
     for ignored in ("metadata", "receipts"):  # the reference: safe to ignore
         fields.raw(ignored)
     fields.refuse_unknown()
     return payment
-
-
-def customer_of(fields: Fields) -> Customer:
-    """Read a customer: flat, or with the sub-objects `address` and `customer_info`."""
-    sub_objects = [
-        each for name in ("address", "customer_info") if (each := fields.child(name)) is not None
-    ]
-
-    def anywhere(name: str) -> str | None:
-        found = (each.optional(name, text) for each in (fields, *sub_objects))
-        return next((each for each in list(found) if each is not None), None)
-
-    customer = Customer(
-        identifier=fields.required("identifier", identifier, otherwise=""),
-        name=anywhere("name"),
-        street=anywhere("street"),
-        city=anywhere("city"),
-        postal_code=anywhere("postal_code"),
-        country=anywhere("country"),
-        country_code=anywhere("country_code"),
-        phone=anywhere("phone"),
-        email=anywhere("email"),
-        additional_info=fields.optional("additional_info", text),
-        organization_number=fields.optional("organization_number", text),
-        balance_micros=fields.optional("balance", _balance),
-        balance_overdue_micros=fields.optional("balance_overdue", amount),
-        credit_limit_micros=fields.optional("credit_limit", amount),
-        block_sales=fields.default("block_sales", boolean, value=False),
-        groups=fields.default("groups", id_set, value=()),
-        exempt=fields.default("exempt", boolean, value=False),
-    )
-    for each in (fields, *sub_objects):
-        each.refuse_unknown()
-    return customer
-
-
-def _balance(value: object, path: str, problems: Problems) -> int | None:
-    """Read a balance: an amount, or the older object that has the amount as its `balance`."""
-    if not is_object(value):
-        return amount(value, path, problems)
-    fields = Fields(value, path, problems)
-    fields.optional("identifier", identifier)
-    balance = fields.required("balance", amount, otherwise=0)
-    fields.refuse_unknown()
-    return balance

@@ -2,8 +2,9 @@
 # cython: cdivision=True, auto_pickle=False, autotestdict=False
 # Design:
 # a) Specification: docs/evaluation.md. One translation unit: the .pxi files hold the structs, the
-#    spreading of amounts, lines and units, records, groups, steps, matching, taxes and the work
-#    space; this file holds the Python classes. All arithmetic runs without the interpreter lock.
+#    spreading of amounts, lines and units, records, groups, steps, matching, best price, taxes, the
+#    work space and the reading of tables; this file holds the Python classes. All arithmetic runs
+#    without the interpreter lock.
 # b) Amounts are int64 counts of the minor unit, so that most sums need no division. Values of
 #    units are exact rationals (rational.h), plain integers as long as prices are whole minor units.
 # c) Units are handled in runs: a discount takes units start..end of a line, so a quantity of a
@@ -15,9 +16,27 @@
 # f) Division is C division, on magnitudes or through money128.h, where the sign is put back.
 """Evaluate baskets over C structs without the interpreter lock (docs/evaluation.md)."""
 
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcpy, memset
+
+from ext.best_price cimport (
+    ACTION_BOTH,
+    ACTION_TARGET,
+    ACTION_TRIGGER,
+    FORM_AMOUNT,
+    FORM_EACH,
+    FORM_PRICE,
+    OFFERS_MAX,
+    SLOTS_MAX,
+    UNITS_MAX,
+    Offer,
+    Search,
+    free_search,
+    reserve_search,
+    solve,
+    value_end,
+)
 
 cdef extern from "money128.h" nogil:
     enum:
@@ -31,7 +50,14 @@ cdef extern from "rational.h" nogil:
     ctypedef struct tc_rat:
         int64_t n
         int64_t d
+    ctypedef struct tc_wide:
+        int negative
+        int n_len
+        int d_len
+        uint32_t *n
+        uint32_t *d
     ctypedef struct tc_arena:
+        tc_wide *wide
         int failed
     void tc_arena_reset(tc_arena *arena)
     void tc_arena_free(tc_arena *arena)
@@ -47,6 +73,8 @@ cdef extern from "rational.h" nogil:
     int64_t tc_rat_round(tc_arena *arena, tc_rat a, int mode)
     int tc_rat_is_zero(tc_rat a)
     int tc_rat_sign(const tc_arena *arena, tc_rat a)
+    int tc_rat_parts(const tc_arena *arena, tc_rat a, int64_t *n, int64_t *d)
+    int64_t tc_gcd64(int64_t a, int64_t b)
 
 include "basket_types.pxi"
 include "basket_spread.pxi"
@@ -56,95 +84,13 @@ include "basket_groups.pxi"
 include "basket_sets.pxi"
 include "basket_steps.pxi"
 include "basket_match.pxi"
+include "basket_choice.pxi"
+include "basket_offers.pxi"
+include "basket_orders.pxi"
+include "basket_best.pxi"
 include "basket_taxes.pxi"
 include "basket_work.pxi"
-
-
-cdef int copy_rows(void **out, const int64_t[:, ::1] rows, size_t size) except -1:
-    """Allocate zeroed room for a table of structs; at least one."""
-    cdef size_t count = <size_t>rows.shape[0]
-    out[0] = calloc(count if count else 1, size)
-    if out[0] == NULL:
-        raise MemoryError
-    return 0
-
-
-cdef int copy_int32(int32_t **out, const int32_t[::1] values) except -1:
-    cdef Py_ssize_t count = values.shape[0]
-    out[0] = <int32_t *>malloc(max(count, 1) * sizeof(int32_t))
-    if out[0] == NULL:
-        raise MemoryError
-    if count:
-        memcpy(out[0], &values[0], count * sizeof(int32_t))
-    return 0
-
-
-cdef int fill_tax_tables(
-    TaxSet **sets,
-    TaxEntry **entries,
-    const int64_t[:, ::1] set_rows,
-    const int64_t[:, ::1] entry_rows,
-) except -1:
-    """Copy tax sets (base_n, base_d, vat_group, entries, entry_count, vat_count) and their entries
-    (exact_n, exact_d, weight, key)."""
-    cdef Py_ssize_t i
-    copy_rows(<void **>sets, set_rows, sizeof(TaxSet))
-    for i in range(set_rows.shape[0]):
-        if set_rows[i, 4] > 16:
-            raise ValueError("expected at most 16 taxes in a list")
-        sets[0][i].base_n = set_rows[i, 0]
-        sets[0][i].base_d = set_rows[i, 1]
-        sets[0][i].vat_group = <int32_t>set_rows[i, 2]
-        sets[0][i].entries = <int32_t>set_rows[i, 3]
-        sets[0][i].entry_count = <int32_t>set_rows[i, 4]
-        sets[0][i].vat_count = <int32_t>set_rows[i, 5]
-    copy_rows(<void **>entries, entry_rows, sizeof(TaxEntry))
-    for i in range(entry_rows.shape[0]):
-        entries[0][i].exact_n = entry_rows[i, 0]
-        entries[0][i].exact_d = entry_rows[i, 1]
-        entries[0][i].weight = entry_rows[i, 2]
-        entries[0][i].key = <int32_t>entry_rows[i, 3]
-    return 0
-
-
-cdef int fill_rows(PlanData *data, const int64_t[:, ::1] rows) except -1:
-    """Copy the rows of a plan."""
-    cdef Py_ssize_t i
-    copy_rows(<void **>&data.rows, rows, sizeof(Row))
-    for i in range(rows.shape[0]):
-        read_row(&data.rows[i], rows, i)
-    data.row_count = <int32_t>rows.shape[0]
-    return 0
-
-
-cdef int fill_campaigns(PlanData *data, const int64_t[:, ::1] campaigns) except -1:
-    """Copy campaigns: the effect, min_total_n, min_total_d, spend_n, spend_d, valid_from,
-    valid_until, purchase_types, trigger, target, count, target_count, max_groups, flags,
-    part_count and the counts of the parts."""
-    cdef Py_ssize_t i, part
-    cdef Campaign *campaign
-    copy_rows(<void **>&data.campaigns, campaigns, sizeof(Campaign))
-    for i in range(campaigns.shape[0]):
-        campaign = &data.campaigns[i]
-        fill_effect(&campaign.effect, campaigns, i)
-        campaign.min_total.n = campaigns[i, 6]
-        campaign.min_total.d = campaigns[i, 7]
-        campaign.spend.n = campaigns[i, 8]
-        campaign.spend.d = campaigns[i, 9]
-        campaign.valid_from = campaigns[i, 10]
-        campaign.valid_until = campaigns[i, 11]
-        campaign.purchase_types = <uint64_t>campaigns[i, 12]
-        campaign.trigger = <int32_t>campaigns[i, 13]
-        campaign.target = <int32_t>campaigns[i, 14]
-        campaign.count = <int32_t>campaigns[i, 15]
-        campaign.target_count = <int32_t>campaigns[i, 16]
-        campaign.max_groups = <int32_t>campaigns[i, 17]
-        campaign.flags = <int32_t>campaigns[i, 18]
-        campaign.part_count = <int32_t>campaigns[i, 19]
-        for part in range(SLOT_COUNT - 1):
-            campaign.part_counts[part] = <int32_t>campaigns[i, 20 + part]
-    data.campaign_count = <int32_t>campaigns.shape[0]
-    return 0
+include "basket_tables.pxi"
 
 
 cdef class Plan:
@@ -173,6 +119,7 @@ cdef class Plan:
         int tie,
         bint round_line,
         bint round_tax,
+        bint best_price,
         int group_count,
     ):
         fill_rows(&self.data, rows)
@@ -192,6 +139,7 @@ cdef class Plan:
         self.data.tie = tie
         self.data.round_line = round_line
         self.data.round_tax = round_tax
+        self.data.best_price = best_price
         self.group_count = group_count
 
     def __dealloc__(self):
@@ -202,70 +150,6 @@ cdef class Plan:
         free(self.data.row_campaigns)
         free(self.data.everywhere)
         free(self.data.on_basket)
-
-
-cdef int fill_effect(Effect *effect, const int64_t[:, ::1] table, Py_ssize_t i) except -1:
-    """Copy columns 0..5: kind, value_n, value_d, cap_n, cap_d, rate."""
-    effect.kind = <int32_t>table[i, 0]
-    effect.value.n = table[i, 1]
-    effect.value.d = table[i, 2]
-    effect.cap.n = table[i, 3]
-    effect.cap.d = table[i, 4]
-    effect.rate = table[i, 5]
-    return 0
-
-
-cdef int read_row(Row *row, const int64_t[:, ::1] rows, Py_ssize_t i) except -1:
-    """Copy a row: price, price_minor, sale_n, sale_d, cost, multiplicity, tax_set, campaigns,
-    campaign_count, flags."""
-    row.price = rows[i, 0]
-    row.price_minor = rows[i, 1]
-    row.sale.n = rows[i, 2]
-    row.sale.d = rows[i, 3]
-    row.cost = rows[i, 4]
-    row.multiplicity = rows[i, 5]
-    row.tax_set = <int32_t>rows[i, 6]
-    row.campaigns = <int32_t>rows[i, 7]
-    row.campaign_count = <int32_t>rows[i, 8]
-    row.flags = <int32_t>rows[i, 9]
-    return 0
-
-
-cdef int fill_lines(
-    BasketData *data, const PlanData *plan, const int64_t[:, ::1] lines,
-    const int64_t[:, ::1] own_rows,
-) except -1:
-    """Copy lines (row, quantity, count, flags, tax set, price, price_minor) over their rows."""
-    cdef Py_ssize_t i, own = 0
-    cdef LineInput *line
-    cdef Row row
-    copy_rows(<void **>&data.lines, lines, sizeof(LineInput))
-    for i in range(lines.shape[0]):
-        line = &data.lines[i]
-        if lines[i, 0] >= plan.row_count:
-            raise IndexError("expected a row of the plan")
-        if lines[i, 0] >= 0:
-            row = plan.rows[lines[i, 0]]
-            line.campaigns = row.campaigns
-        else:
-            read_row(&row, own_rows, own)
-            line.campaigns = -1 - row.campaigns
-            own += 1
-        line.price = row.price
-        line.price_minor = row.price_minor
-        line.sale = row.sale
-        line.cost = row.cost
-        line.multiplicity = row.multiplicity
-        line.campaign_count = row.campaign_count
-        line.tax_set = row.tax_set if lines[i, 4] < 0 else <int32_t>lines[i, 4]
-        line.quantity = lines[i, 1]
-        line.count = lines[i, 2]
-        line.flags = row.flags | <int32_t>lines[i, 3]
-        if lines[i, 5] >= 0:
-            line.price = lines[i, 5]
-            line.price_minor = lines[i, 6]
-    data.line_count = <int32_t>lines.shape[0]
-    return 0
 
 
 cdef class PreparedBasket:
@@ -328,6 +212,18 @@ cdef class PreparedBasket:
         free(self.data.row_campaigns)
         free(self.data.tax_sets)
         free(self.data.tax_entries)
+
+
+cdef object rational_of(const tc_arena *arena, tc_rat value):
+    """Return a rational as numerator and denominator, whatever their size."""
+    cdef const tc_wide *wide
+    cdef int i
+    if value.d:
+        return value.n, value.d
+    wide = &arena.wide[value.n]
+    numerator = sum([<object>wide.n[i] << (32 * i) for i in range(wide.n_len)])
+    denominator = sum([<object>wide.d[i] << (32 * i) for i in range(wide.d_len)])
+    return -numerator if wide.negative else numerator, denominator
 
 
 cdef class Evaluator:
@@ -404,6 +300,50 @@ cdef class Evaluator:
             out.append((
                 entry.line, entry.source, entry.start, entry.hit, entry.end, entry.amount * sign
             ))
+        return out
+
+    @property
+    def optimal(self) -> bool:
+        """Whether no choice is worth more than what was applied; true under `priority`."""
+        if not self.basket.plan.data.best_price:
+            return True
+        return bool(self.work.outcomes[0].optimal and self.work.outcomes[1].optimal)
+
+    @property
+    def gap(self) -> int:
+        """What a better choice could add to the worth at most, in micros."""
+        if not self.basket.plan.data.best_price:
+            return 0
+        return (
+            self.work.outcomes[0].gap + self.work.outcomes[1].gap
+        ) * self.basket.plan.data.quantum
+
+    def worth(self) -> tuple:
+        """Return the worth of step 1 under best price by side, positive and negative quantities.
+
+        Each is a numerator and a denominator in minor units.
+        """
+        return (
+            rational_of(&self.work.arena, self.work.outcomes[0].worth),
+            rational_of(&self.work.arena, self.work.outcomes[1].worth),
+        )
+
+    def choice(self) -> list:
+        """Return the choice that was applied: (side, source, slot, line, count) in step-1 order.
+
+        The side is 0 for positive quantities and 1 for negative ones; it has none when the answer
+        of `priority` stands. The source is a campaign's index or -1, the slot of a target's own
+        selector 7.
+        """
+        cdef int32_t side, i
+        cdef const Use *use
+        cdef list out = []
+        if not self.basket.plan.data.best_price:
+            return out
+        for side in range(2):
+            for i in range(self.work.outcomes[side].uses, self.work.outcomes[side].uses_end):
+                use = &self.work.uses[i]
+                out.append((side, use.source, use.slot, use.line, use.count))
         return out
 
     def evaluate_many(self, list baskets not None, int repetitions) -> int:

@@ -116,6 +116,8 @@ cdef int value_group(
     gives[0] = not tc_rat_is_zero(exact)
     if not gives[0]:
         return STATUS_OK
+    if work.choosing.tracks_worth:
+        add_worth(work, work.choosing.running, exact, many)
     amount = tc_rat_round(&work.arena, exact, plan.tie)
     if allocate(work, amount, work.weights, count, work.amounts):
         return STATUS_OUT_OF_RANGE

@@ -115,54 +115,67 @@ cdef bint needs_runs(
     return False
 
 
-cdef int discount_side(
-    Work *work, const PlanData *plan, const BasketData *basket, int32_t side
+cdef int apply_campaigns(
+    Work *work, const PlanData *plan, const BasketData *basket, int32_t side, int32_t stackable
 ) noexcept nogil:
-    """Run the five steps on the lines of one sign. Returns a status."""
-    cdef int32_t i, index, start, stackable, status
-    cdef int32_t first_entry = work.entry_count
-    cdef int64_t total
+    """Steps 1 and 2: the exclusive or the stackable campaigns on units. Returns a status."""
+    cdef int32_t i, index, start = 0, status
+    cdef int64_t total = discountable_value(work, basket, side)
     cdef const Campaign *campaign
-    cdef bint sales_done = False
-    work.later = 0
-    status = match_lines(work, plan, basket, side)
-    if status:
-        return status
-    for stackable in range(2):
-        start = 0
-        total = discountable_value(work, basket, side)
-        for i in range(work.touched_count):
-            index = work.touched[i]
-            campaign = &plan.campaigns[index]
-            if not stackable and not sales_done and index >= plan.sale_rank:
-                sales_done = True
-                status = apply_sale_prices(work, plan, basket, side)
-                if status:
-                    return status
-            if (
-                campaign.target != TARGET_BASKET
-                and (campaign.flags & CAMPAIGN_STACKABLE) == stackable * CAMPAIGN_STACKABLE
-                and tc_rat_cmp(&work.arena, tc_rat_int(total), campaign.min_total) >= 0
-            ):
-                status = apply_to_units(
-                    work, plan, index, work.bucket + 2 * start, work.bucket_end[i] - start
-                )
-                if status:
-                    return status
-            start = work.bucket_end[i]
-        if not stackable:
-            if not sales_done:
-                status = apply_sale_prices(work, plan, basket, side)
-                if status:
-                    return status
-            if needs_runs(work, plan, basket):
-                status = fill_runs(work, plan, basket, first_entry)
-                if status:
-                    return status
-            work.later = 1
-    status = apply_manual_lines(work, plan, basket, side)
+    cdef bint sales_done = stackable
+    for i in range(work.touched_count):
+        index = work.touched[i]
+        campaign = &plan.campaigns[index]
+        if not sales_done and index >= plan.sale_rank:
+            sales_done = True
+            status = apply_sale_prices(work, plan, basket, side)
+            if status:
+                return status
+        if (
+            campaign.target != TARGET_BASKET
+            and (campaign.flags & CAMPAIGN_STACKABLE) == stackable * CAMPAIGN_STACKABLE
+            and tc_rat_cmp(&work.arena, tc_rat_int(total), campaign.min_total) >= 0
+        ):
+            status = apply_to_units(
+                work, plan, index, work.bucket + 2 * start, work.bucket_end[i] - start
+            )
+            if status:
+                return status
+        start = work.bucket_end[i]
+    return STATUS_OK if sales_done else apply_sale_prices(work, plan, basket, side)
+
+
+cdef int apply_later_steps(
+    Work *work, const PlanData *plan, const BasketData *basket, int32_t side, int32_t first_entry
+) noexcept nogil:
+    """Steps 2 to 5, after the entries of step 1 from `first_entry` on. Returns a status."""
+    cdef int32_t status = STATUS_OK
+    if needs_runs(work, plan, basket):
+        status = fill_runs(work, plan, basket, first_entry)
+    work.later = 1
+    if status == STATUS_OK:
+        status = apply_campaigns(work, plan, basket, side, 1)
+    if status == STATUS_OK:
+        status = apply_manual_lines(work, plan, basket, side)
     if status == STATUS_OK:
         status = apply_basket_campaigns(work, plan, basket, side)
     if status == STATUS_OK:
         status = apply_manual_basket(work, plan, basket, side)
     return status
+
+
+cdef int discount_side(
+    Work *work, const PlanData *plan, const BasketData *basket, int32_t side
+) noexcept nogil:
+    """Run the five steps on the lines of one sign. Returns a status."""
+    cdef int32_t status, first_entry = work.entry_count
+    work.later = 0
+    status = match_lines(work, plan, basket, side)
+    if status:
+        return status
+    if plan.best_price:
+        return discount_side_best(work, plan, basket, side)
+    status = apply_campaigns(work, plan, basket, side, 0)
+    if status:
+        return status
+    return apply_later_steps(work, plan, basket, side, first_entry)

@@ -110,6 +110,8 @@ cdef int32_t fill_slot(
             work.pieces[pieces].rank = at
             pieces += 1
         span.used += taken
+        if work.choosing.tracks_slots:
+            work.choosing.group_use[work.order[at] * SLOT_COUNT + slot] += taken
         if slot == SLOT_TARGET:
             span.used_hit += taken
         wanted -= taken
@@ -239,5 +241,7 @@ cdef int form_groups(
                 span.hit += work.pieces[i].hit * many
         for s in range(former.subsets):
             former.supply[s] -= former.use[s] * (many - 1)
+        if work.choosing.tracks_slots:
+            keep_slots(work, pieces, many)
         groups += many
     return STATUS_OK

@@ -64,6 +64,8 @@ cdef int value_whole_set(
             work.spans[i].hit = 0
     if tc_rat_is_zero(exact):
         return STATUS_OK
+    if work.choosing.tracks_worth:
+        add_worth(work, work.choosing.running, exact, 1)
     amount = tc_rat_round(&work.arena, exact, plan.tie)
     if allocate(work, amount, work.weights, count, work.amounts):
         return STATUS_OUT_OF_RANGE
@@ -150,8 +152,7 @@ cdef int apply_to_units(
     cdef const Campaign *campaign = &plan.campaigns[index]
     cdef bint exclusive = not campaign.flags & CAMPAIGN_STACKABLE
     cdef bint allocated = of_a_set(&campaign.effect)
-    cdef int32_t i, count, status
-    cdef Span *span
+    cdef int32_t count, status
     count = open_spans(work, campaign, lines, line_count, exclusive)
     if count == 0:
         return STATUS_OK
@@ -170,6 +171,16 @@ cdef int apply_to_units(
         status = value_spans(work, plan, campaign, count, &allocated)
     if status:
         return status
+    return record_spans(work, campaign, index, count, allocated)
+
+
+cdef int record_spans(
+    Work *work, const Campaign *campaign, int32_t index, int32_t count, bint allocated
+) noexcept nogil:
+    """Record what a campaign on units did on each line. Returns a status."""
+    cdef bint exclusive = not campaign.flags & CAMPAIGN_STACKABLE
+    cdef int32_t i, status
+    cdef Span *span
     if reserve_entries(work, count):
         return STATUS_NO_MEMORY
     for i in range(count):

@@ -127,6 +127,7 @@ cdef struct PlanData:
     int32_t tie
     int32_t round_line
     int32_t round_tax
+    int32_t best_price       # step 1 is a choice (section 3.8)
 
 cdef struct LineInput:
     int64_t price
@@ -227,8 +228,70 @@ cdef struct TaxItem:         # one sales tax entry of one line
     int32_t place            # in Work.tax_amounts
     int32_t unused
 
+cdef struct Discount:        # an exclusive discount on units, in the order of step 1
+    int32_t source           # a campaign, or ENTRY_SALE_PRICE
+    int32_t first            # its lines in Work.bucket
+    int32_t count
+    int32_t asks             # whether it asks anything of more than one unit
+    int32_t component        # of such a one; -1: it cannot be set off
+    int32_t offer            # in the search, while its component is searched
+
+cdef struct Given:           # units of a line that a discount is given
+    int32_t discount         # -1: none
+    int32_t slot
+    int32_t line
+    int32_t count
+    int32_t mask
+
+cdef struct Choosing:        # the choice of step 1 for the lines of one sign
+    Search search
+    Discount *discounts
+    Given *given             # of the application that ran last
+    Given *kept              # of the best so far, component by component
+    Given *spare
+    tc_rat *base_gains       # of one unit, by line: the best of the discounts that ask nothing
+    int32_t *bases           # that discount, or -1
+    int32_t *components      # by line: component_count when only such discounts see it
+    int32_t *first_lines     # by component
+    int32_t *next_lines      # by line: the next of its component, or -1
+    tc_rat *worths           # by component, of the application that runs
+    tc_rat *kept_worths
+    uint8_t *is_better       # by component
+    int32_t *slot_use        # by span and slot: units that complete groups took
+    int32_t *group_use       # of the group that is being formed
+    int32_t discount_count
+    int32_t component_count
+    int32_t given_count
+    int32_t kept_count
+    int32_t discount_capacity
+    int32_t given_capacity
+    int32_t kept_capacity
+    int32_t spare_capacity
+    int32_t line_capacity
+    int32_t running          # the component whose worth set amounts join
+    int32_t tracks_worth
+    int32_t tracks_slots
+
+cdef struct Outcome:         # how the choice for the lines of one sign ended
+    tc_rat worth
+    int64_t gap              # minor units
+    int32_t optimal
+    int32_t uses             # start and end in Work.uses; equal where priority stands
+    int32_t uses_end
+
+cdef struct Use:
+    int32_t source
+    int32_t slot
+    int32_t line
+    int32_t count
+
 cdef struct Work:
     tc_arena arena
+    Choosing choosing
+    Outcome outcomes[2]      # of the lines of positive and of negative quantity
+    Use *uses
+    int32_t use_capacity
+    int32_t use_count
     Line *lines
     TaxResult *taxes
     int64_t *tax_amounts

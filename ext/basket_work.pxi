@@ -93,6 +93,8 @@ cdef void free_work(Work *work) noexcept nogil:
     free(work.touched)
     free(work.match_count)
     free(work.group_next)
+    free(work.uses)
+    free_choosing(&work.choosing)
 
 
 cdef inline bint is_within(const PlanData *plan, int64_t amount) noexcept nogil:
@@ -147,6 +149,8 @@ cdef int evaluate_one(
     work.bad_line = -1
     work.entry_count = 0
     work.run_count = 0
+    if plan.best_price:
+        forget_outcomes(work)
     tc_arena_reset(&work.arena)
     if grow_lines(work, basket.line_count) or grow_campaigns(work, plan.campaign_count, groups):
         return STATUS_NO_MEMORY

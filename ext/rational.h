@@ -311,6 +311,17 @@ static inline int64_t tc_rat_round(tc_arena *arena, tc_rat a, int mode) {
 
 static inline int tc_rat_is_zero(tc_rat a) { return a.d && a.n == 0; }
 
+/* writes numerator and denominator; returns 0 when they do not fit 64 bits */
+static inline int tc_rat_parts(const tc_arena *arena, tc_rat a, int64_t *n, int64_t *d) {
+    int negative; tc_big bn, bd;
+    if (a.d) { *n = a.n; *d = a.d; return 1; }
+    tc_rat_open(arena, a, &negative, &bn, &bd);
+    if (!tc_big_fits(&bn, INT64_MAX) || !tc_big_fits(&bd, INT64_MAX)) return 0;
+    *n = negative ? -(int64_t)tc_big_low(&bn) : (int64_t)tc_big_low(&bn);
+    *d = (int64_t)tc_big_low(&bd);
+    return 1;
+}
+
 static inline int tc_rat_sign(const tc_arena *arena, tc_rat a) {
     if (a.d) return (a.n > 0) - (a.n < 0);
     return arena->wide[a.n].negative ? -1 : 1;

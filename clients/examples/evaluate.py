@@ -17,9 +17,10 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from tillcore.v1.basket_pb2 import Basket, BasketLine, DiscountType, ManualDiscount, Payment
+from tillcore.v1.basket_pb2 import Basket, BasketLine, ManualDiscount, Payment
 from tillcore.v1.basket_service_pb2 import EvaluateBasketRequest
 from tillcore.v1.basket_service_pb2_grpc import BasketServiceStub
+from tillcore.v1.discount_pb2 import DiscountType
 from tillcore.v1.evaluated_basket_pb2 import EvaluatedBasket
 from tillcore.v1.localized_string_pb2 import LocalizedString
 

@@ -27,6 +27,18 @@ from engine.model.campaign import (
     TriggerKind,
     WeeklyWindow,
 )
+from engine.model.frozen import Quote, ReturnedLine, ReturnedSale
+from engine.model.line import (
+    Application,
+    ContributionStatus,
+    DiscountDomain,
+    DiscountRecord,
+    DiscountTrigger,
+    EvaluatedLine,
+    FrozenFrom,
+    TaxAmount,
+    UnitRange,
+)
 from engine.model.market import (
     CashRounding,
     CashScope,
@@ -52,18 +64,12 @@ from engine.model.product import (
     Variant,
 )
 from engine.model.result import (
-    Application,
-    ContributionStatus,
-    DiscountDomain,
-    DiscountRecord,
-    DiscountTrigger,
+    CustomerAccount,
     EvaluatedBasket,
-    EvaluatedLine,
     Explanation,
     ExplanationReason,
+    ForeignDue,
     Settlement,
-    TaxAmount,
-    UnitRange,
 )
 from engine.model.sale import (
     Checkout,
@@ -100,6 +106,7 @@ __all__ = [
     "Context",
     "ContributionStatus",
     "Customer",
+    "CustomerAccount",
     "Dimension",
     "DimensionValue",
     "DiscountDomain",
@@ -112,6 +119,8 @@ __all__ = [
     "EvaluatedLine",
     "Explanation",
     "ExplanationReason",
+    "ForeignDue",
+    "FrozenFrom",
     "InclusiveRounding",
     "L10nString",
     "ManualDiscount",
@@ -121,7 +130,10 @@ __all__ = [
     "Product",
     "PurchaseType",
     "QuantityBundle",
+    "Quote",
     "ReceiptMetadata",
+    "ReturnedLine",
+    "ReturnedSale",
     "Sale",
     "SaleKind",
     "SalePart",

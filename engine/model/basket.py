@@ -2,6 +2,7 @@
 
 from engine import limits
 from engine.model.campaign import Campaign, ManualDiscount
+from engine.model.frozen import Quote, ReturnedSale
 from engine.model.market import Market, PurchaseType, Tax
 from engine.model.product import ContainerDepositRule, Product
 from engine.model.value import Value
@@ -30,7 +31,11 @@ class Customer(Value, frozen=True):
 
 
 class Payment(Value, frozen=True):
-    """One payment of a checkout, in the order in which it was made."""
+    """One payment of a checkout, in the order in which it was made.
+
+    `exchange_rate_micros` are units of the market's currency for one unit of `foreign_currency`;
+    an amount of 0 beside a foreign amount stands for what the rate makes of it.
+    """
 
     payment_type: str
     amount_micros: int
@@ -39,6 +44,7 @@ class Payment(Value, frozen=True):
     error: str | None = None
     foreign_currency: str | None = None
     foreign_currency_amount_micros: int | None = None
+    exchange_rate_micros: int | None = None
 
 
 class BasketLine(Value, frozen=True):
@@ -72,6 +78,8 @@ class Basket(Value, frozen=True):
     campaigns: tuple[Campaign, ...] = ()
     disabled_campaigns: tuple[str, ...] = ()
     explain: bool = False
+    returns: tuple[ReturnedSale, ...] = ()
+    quotes: tuple[Quote, ...] = ()
 
 
 class Context(Value, frozen=True):

@@ -75,7 +75,11 @@ class CashRounding(Value, frozen=True):
 
 
 class Market(Value, frozen=True):
-    """A region with one currency and one set of default taxes."""
+    """A region with one currency and one set of default taxes.
+
+    `exchange_rates_micros` are, by currency code, units of the market's currency for one unit of a
+    foreign one.
+    """
 
     id: str
     currency_code: str
@@ -89,6 +93,7 @@ class Market(Value, frozen=True):
     sale_price_priority_micros: int = 100 * limits.MICROS_PER_UNIT
     cash_rounding: CashRounding = CashRounding()
     contribution_ratio_target_micros: int | None = None
+    exchange_rates_micros: dict[str, int] = {}
 
 
 class PurchaseType(Value, frozen=True):

@@ -3,8 +3,8 @@
 from enum import Enum
 
 from engine.model.basket import Customer, Payment
+from engine.model.line import EvaluatedLine, TaxAmount
 from engine.model.market import PurchaseType
-from engine.model.result import EvaluatedLine, TaxAmount
 from engine.model.value import Value
 
 

@@ -17,10 +17,14 @@ from engine.reference.units import LineUnits, Unit, in_unit_order
 
 @dataclass(frozen=True)
 class Group:
-    """A group of units that belong together, and those of them that are discounted."""
+    """A group of units that belong together, and those of them that are discounted.
+
+    `parts` are the units of a complete group part by part, a target's own selector last.
+    """
 
     units: list[Unit]
     discounted: list[Unit]
+    parts: tuple[list[Unit], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +71,7 @@ def complete_groups(campaign: Campaign, available: list[Unit]) -> Iterator[Group
                 return
         of_group = in_unit_order([unit for of_part in chosen for unit in of_part])
         discounted = chosen[-1] if has_own_target else target_within(campaign.target, of_group)
-        yield Group(of_group, discounted)
+        yield Group(of_group, discounted, tuple(chosen))
 
 
 def target_within(target: Target, units: list[Unit]) -> list[Unit]:

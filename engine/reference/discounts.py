@@ -1,58 +1,91 @@
 """Take all discounts off the lines in their five steps: docs/evaluation.md, section 3.4."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from engine import limits
 from engine.model import (
     Application,
     Basket,
-    Campaign,
     Context,
     DiscountDomain,
+    DiscountPolicy,
     DiscountRecord,
     DiscountTrigger,
-    Effect,
-    EffectKind,
-    L10nString,
     ManualDiscount,
     Market,
-    TargetKind,
-    TriggerKind,
-    UnitRange,
 )
-from engine.reference.bundles import Group
+from engine.reference.best_price import (
+    Choice,
+    Exclusive,
+    SalePrice,
+    Use,
+    chosen_groups,
+    groups_of_sale_price,
+    in_order,
+    worth_of,
+)
+from engine.reference.best_price_search import CHOICES_MAX, best_uses
+from engine.reference.best_price_trials import first_of_worth
 from engine.reference.campaigns import ActiveCampaign, active_campaigns, resolved, trigger_count
-from engine.reference.effects import (
-    Share,
-    discounted_units,
-    shares_of_lines,
-    shares_of_sets,
-    take_off,
-)
+from engine.reference.effects import shares_of_lines, shares_of_sets
 from engine.reference.groups import (
     Selection,
     all_units,
     can_trigger,
+    mark_taken,
     renumbered,
     select,
     total_is_reached,
 )
-from engine.reference.lines import Line, price_here
-from engine.reference.rounding import Rounding, of_micros, to_micros
+from engine.reference.lines import Line
+from engine.reference.records import (
+    Origin,
+    application_of,
+    manual_origin,
+    origin_of,
+    record,
+    trigger_of,
+)
+from engine.reference.rounding import ZERO, Rounding, total_of
 from engine.reference.trace import Trace
 from engine.reference.units import LineUnits, left_of, units_of
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Origin:
-    """What the records of one discount have in common."""
+@dataclass(frozen=True)
+class Discounted:
+    """The lines' discount records, and what the campaigns found on the lines of each sign.
 
-    id: str
-    effect: Effect
-    domain: DiscountDomain | None = None
-    identifier: str | None = None
-    name: L10nString | None = None
+    Under best price `optimal` says that no choice is worth more, and `gap` how much more one might
+    be worth at most, in whole minor units; else both are None.
+    """
+
+    records: list[list[DiscountRecord]]
+    traces: dict[int, Trace]
+    optimal: bool | None = None
+    gap: Fraction | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rules:
+    """What discounts the lines of a basket."""
+
+    on_units: list[ActiveCampaign]
+    on_basket: list[ActiveCampaign]
+    manual: tuple[ManualDiscount, ...]
+    market: Market
+    rounding: Rounding
+    is_explained: bool
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """The lines of one sign after all discounts; `worth` is that of step 1, before rounding."""
+
+    owners: list[LineUnits]
+    worth: Fraction
+    trace: Trace
+    optimal: bool = True
+    gap: Fraction = ZERO
 
 
 def discount(
@@ -60,50 +93,152 @@ def discount(
     basket: Basket,
     context: Context,
     rounding: Rounding,
-    traces: dict[int, Trace],
-) -> list[list[DiscountRecord]]:
-    """Return the discount records of every line.
+    choice: Choice | None = None,
+) -> Discounted:
+    """Take all discounts off the lines.
 
-    Lines of negative quantity form a mirror basket; no discount crosses the sign. What the
-    campaigns find goes into the trace of the lines' sign, 1 or -1.
+    Lines of negative quantity form a mirror basket; no discount crosses the sign.
+
+    Args:
+        lines: The priced lines of the basket.
+        basket: The basket.
+        context: The market with its campaigns.
+        rounding: How amounts are rounded.
+        choice: Under best price what to choose; without it the best is searched.
+
+    Raises:
+        AssertionError: `choice` breaks a rule of section 3.8.
+        TooManyChoices: The basket is too large to search for the best price.
     """
+    rules = _rules(basket, context, rounding)
+    is_best_price = context.market.discount_policy is DiscountPolicy.BEST_PRICE
+    answers: dict[int, _Answer] = {}
+    for sign in (1, -1):
+        side = [line for line in lines if line.sign == sign]
+        answers[sign] = _answer(side, rules)
+        if is_best_price:
+            searched = _searched(side, rules, answers[sign].worth) if choice is None else None
+            uses = searched if choice is None else choice[sign]
+            answers[sign] = _better(answers[sign], side, rules, uses)
+    of_line = {
+        owner.line.line_item_id: owner.records
+        for answer in answers.values()
+        for owner in answer.owners
+    }
+    return Discounted(
+        records=[of_line[line.line_item_id] for line in lines],
+        traces={sign: answer.trace for sign, answer in answers.items()},
+        optimal=all(answer.optimal for answer in answers.values()) if is_best_price else None,
+        gap=total_of(answer.gap for answer in answers.values()) if is_best_price else None,
+    )
+
+
+def worth_of_step_1(
+    lines: list[Line],
+    basket: Basket,
+    context: Context,
+    rounding: Rounding,
+    uses: tuple[Use, ...] | None,
+) -> Fraction:
+    """Return what the exclusive discounts on the units of one sign's lines give, unrounded.
+
+    Args:
+        lines: The priced lines of one sign.
+        basket: The basket.
+        context: The market with its campaigns.
+        rounding: How amounts are rounded.
+        uses: What is chosen; None for the answer of `priority`.
+
+    Raises:
+        AssertionError: `uses` break a rule of section 3.8.
+    """
+    return _answer(lines, _rules(basket, context, rounding), uses).worth
+
+
+def _rules(basket: Basket, context: Context, rounding: Rounding) -> _Rules:
     campaigns = active_campaigns(basket, context)
-    on_units = [active for active in campaigns if not active.is_on_basket]
-    on_basket = [active for active in campaigns if active.is_on_basket]
-    every = [LineUnits(line) for line in lines]
-    for sign, trace in traces.items():
-        side = [owner for owner in every if owner.line.sign == sign]
-        discountable = [owner for owner in side if owner.line.is_discountable]
-        _take_exclusive(discountable, on_units, context.market, rounding, trace)
-        _take_stackable(discountable, on_units, rounding, trace)
-        _take_manual_of_lines(side, context.market, rounding)
-        _take_basket_campaigns(discountable, on_basket, rounding, trace)
-        _take_manual_of_basket(discountable, basket.discounts, context.market, rounding)
-    return [owner.records for owner in every]
+    return _Rules(
+        on_units=[active for active in campaigns if not active.is_on_basket],
+        on_basket=[active for active in campaigns if active.is_on_basket],
+        manual=basket.discounts,
+        market=context.market,
+        rounding=rounding,
+        is_explained=basket.explain,
+    )
+
+
+def _answer(lines: list[Line], rules: _Rules, uses: tuple[Use, ...] | None = None) -> _Answer:
+    """Take all discounts off the lines of one sign; `uses` are what is chosen for step 1."""
+    side = [LineUnits(line) for line in lines]
+    discountable = [owner for owner in side if owner.line.is_discountable]
+    trace = Trace(is_kept=rules.is_explained)
+    worth = _take_exclusive(discountable, rules, trace, uses)
+    _take_stackable(discountable, rules.on_units, rules.rounding, trace)
+    _take_manual_of_lines(side, rules.market, rules.rounding)
+    _take_basket_campaigns(discountable, rules.on_basket, rules.rounding, trace)
+    _take_manual_of_basket(discountable, rules.manual, rules.market, rules.rounding)
+    return _Answer(side, worth, trace)
+
+
+def _searched(lines: list[Line], rules: _Rules, worth: Fraction) -> tuple[Use, ...] | None:
+    """Return the choice of the largest worth; None when `priority` is worth as much."""
+    owners = [LineUnits(line) for line in lines if line.is_discountable]
+    discounts = in_order(owners, rules.on_units, rules.market)
+    found = best_uses(discounts, owners, CHOICES_MAX)
+    if found.worth <= worth:
+        return None
+    return first_of_worth(discounts, owners, found.worth) or found.uses
+
+
+def _better(
+    of_priority: _Answer, lines: list[Line], rules: _Rules, uses: tuple[Use, ...] | None
+) -> _Answer:
+    """Return the answer of a choice, or that of `priority` where the lines would cost more."""
+    if uses is None:
+        return of_priority
+    chosen = _answer(lines, rules, uses)
+    if left_of(chosen.owners) <= left_of(of_priority.owners):
+        return chosen
+    more = max(chosen.worth - of_priority.worth, ZERO)
+    quantum = rules.rounding.quantum
+    return replace(of_priority, optimal=False, gap=-(-more // quantum) * quantum)
 
 
 def _take_exclusive(
     lines: list[LineUnits],
-    campaigns: list[ActiveCampaign],
-    market: Market,
-    rounding: Rounding,
+    rules: _Rules,
     trace: Trace,
-) -> None:
-    """Step 1: sale prices and exclusive campaigns; every unit is worth its original value."""
+    uses: tuple[Use, ...] | None,
+) -> Fraction:
+    """Step 1: sale prices and exclusive campaigns; every unit is worth its original value.
+
+    Returns what they give together, before any rounding.
+    """
     value = left_of(lines)
-    # A sale price comes before a campaign of equal priority; campaigns are already in order.
-    sale_priority = of_micros(market.sale_price_priority_micros)
-    exclusive = [active for active in campaigns if not active.campaign.stackable]
-    first = [active for active in exclusive if active.priority > sale_priority]
-    last = [active for active in exclusive if active.priority <= sale_priority]
-    for active in first:
-        _take_campaign(active, lines, value, rounding, trace)
-    for owner in lines:
-        _take_sale_price(owner, market, rounding, trace)
-    for active in last:
-        _take_campaign(active, lines, value, rounding, trace)
+    discounts = in_order(lines, rules.on_units, rules.market)
+    chosen = None if uses is None else chosen_groups(discounts, uses, lines, value)
+    worth = ZERO
+    for place, one in enumerate(discounts):
+        if isinstance(one, ActiveCampaign):
+            trace.begin(one.campaign.id, lines, value)
+        if chosen is not None:
+            selection = renumbered(chosen[place], is_exclusive=True)
+        elif isinstance(one, SalePrice):
+            selection = renumbered(groups_of_sale_price(one), is_exclusive=True)
+        elif total_is_reached(one, value):
+            selection = select(one, lines)
+        else:
+            continue
+        worth += worth_of(one.effect, selection.sets)
+        _take_units(one, selection, rules.rounding)
+        mark_taken(selection)
+        trace.took(_origin(one).id, selection.taken)
     for owner in lines:
         owner.spread()
+    if rules.market.discount_policy is DiscountPolicy.BEST_PRICE:
+        campaigns = [one for one in discounts if isinstance(one, ActiveCampaign)]
+        trace.look_back({one.campaign.id: origin_of(one).id for one in campaigns})
+    return worth
 
 
 def _take_stackable(
@@ -113,65 +248,36 @@ def _take_stackable(
     value = left_of(lines)
     for active in campaigns:
         if active.campaign.stackable:
-            _take_campaign(active, lines, value, rounding, trace)
+            trace.begin(active.campaign.id, lines, value)
+            if total_is_reached(active, value):
+                _take_units(active, select(active, lines), rounding)
             for owner in lines:
                 owner.spread()
 
 
-def _take_campaign(
-    active: ActiveCampaign,
-    lines: list[LineUnits],
-    value: Fraction,
-    rounding: Rounding,
-    trace: Trace,
-) -> None:
-    """Discount the units that a campaign selects; `value` is that of the lines before the step."""
-    trace.begin(active.campaign.id, lines, value)
-    if not total_is_reached(active, value):
-        return
-    selection = select(active, lines)
-    for share in shares_of_sets(active.effect, selection.sets, rounding):
-        _record(
-            share,
-            _origin_of(active),
-            _application(share.owner, selection.discounted[share.owner]),
-            _trigger(active.campaign, share.owner, selection),
-        )
-    if not active.campaign.stackable:
-        _mark_taken(selection)
-        trace.took(_origin_of(active).id, selection.taken)
+def _take_units(one: Exclusive, selection: Selection, rounding: Rounding) -> None:
+    """Take the discount of a campaign on units, or of a sale price, off the units selected."""
+    for share in shares_of_sets(one.effect, selection.sets, rounding):
+        owner = share.owner
+        trigger = None
+        if isinstance(one, ActiveCampaign):
+            trigger = trigger_of(one.campaign, owner, selection)
+        application = application_of(owner, selection.discounted[owner])
+        record(share, _origin(one), application, trigger)
 
 
-def _take_sale_price(owner: LineUnits, market: Market, rounding: Rounding, trace: Trace) -> None:
-    """Sell the free units of a line at its sale price; unit-priced lines have none."""
-    product, variant = owner.line.product, owner.line.variant
-    if product is None or owner.line.priced_by_count is not None:
-        return
-    price = None if variant is None else price_here(variant.sale_price_micros, market)
-    if price is None:
-        price = price_here(product.sale_price_micros, market)
-    if price is None:
-        return
-    effect = Effect(kind=EffectKind.NEW_PRICE_PER_ITEM, value_micros=to_micros(price))
-    free = [unit for unit in units_of(owner) if unit.index >= owner.taken_count]
-    units = discounted_units(effect, free)
-    selection = renumbered([Group(units, units)], is_exclusive=True)
-    origin = _Origin(
+def _origin(one: Exclusive) -> Origin:
+    """Return the origin of the records of a campaign or of a sale price."""
+    if isinstance(one, ActiveCampaign):
+        return origin_of(one)
+    product = one.owner.line.product
+    assert product is not None, "only products have sale prices"
+    return Origin(
         id=f"{DiscountDomain.SALE_PRICE.value}/{product.id}",
-        effect=effect,
+        effect=one.effect,
         domain=DiscountDomain.SALE_PRICE,
         identifier=product.id,
     )
-    for share in shares_of_sets(effect, selection.sets, rounding):
-        _record(share, origin, _application(owner, selection.discounted[owner]))
-    _mark_taken(selection)
-    trace.took(origin.id, selection.taken)
-
-
-def _mark_taken(selection: Selection) -> None:
-    """Make the taken units unavailable to later exclusive discounts."""
-    for owner, indexes in selection.taken.items():
-        owner.taken_count = indexes.stop
 
 
 def _take_manual_of_lines(lines: list[LineUnits], market: Market, rounding: Rounding) -> None:
@@ -182,9 +288,9 @@ def _take_manual_of_lines(lines: list[LineUnits], market: Market, rounding: Roun
             effect = resolved(manual.effect, market)
             if effect is None:
                 continue
-            origin = _manual_origin(manual, position, effect)
+            origin = manual_origin(manual, position, effect)
             for share in shares_of_sets(effect, [units_of(owner)], rounding):
-                _record(share, origin, whole_line)
+                record(share, origin, whole_line)
             owner.spread()
 
 
@@ -201,9 +307,9 @@ def _take_basket_campaigns(
             if not total_is_reached(active, value) or not can_trigger(active, all_units(lines)):
                 continue
             trigger = DiscountTrigger(count=trigger_count(active.campaign), basket=True)
-            gave = _take_off_basket(lines, _origin_of(active), rounding, trigger)
+            gave = _take_off_basket(lines, origin_of(active), rounding, trigger)
             if gave and not is_stackable:
-                trace.slot_taken_by = _origin_of(active).id
+                trace.slot_taken_by = origin_of(active).id
                 break
 
 
@@ -217,91 +323,18 @@ def _take_manual_of_basket(
     for position, manual in enumerate(discounts, start=1):
         effect = resolved(manual.effect, market)
         if effect is not None and lines:
-            _take_off_basket(lines, _manual_origin(manual, position, effect), rounding)
+            _take_off_basket(lines, manual_origin(manual, position, effect), rounding)
 
 
 def _take_off_basket(
     lines: list[LineUnits],
-    origin: _Origin,
+    origin: Origin,
     rounding: Rounding,
     trigger: DiscountTrigger | None = None,
 ) -> bool:
     """Take a discount off the basket as a whole, and return whether it gave anything."""
     gave = False
     for share in shares_of_lines(origin.effect, lines, rounding):
-        gave |= _record(share, origin, Application(basket=True), trigger)
+        gave |= record(share, origin, Application(basket=True), trigger)
         share.owner.spread()
     return gave
-
-
-def _origin_of(active: ActiveCampaign) -> _Origin:
-    campaign = active.campaign
-    return _Origin(
-        id=f"{DiscountDomain.PROMOTION.value}/{campaign.id}",
-        effect=active.effect,
-        domain=DiscountDomain.PROMOTION,
-        identifier=campaign.id,
-        name=campaign.display_name,
-    )
-
-
-def _manual_origin(manual: ManualDiscount, position: int, effect: Effect) -> _Origin:
-    name_or_position = str(position) if manual.id is None else manual.id
-    return _Origin(id=name_or_position, effect=effect, name=manual.name)
-
-
-def _record(
-    share: Share,
-    origin: _Origin,
-    application: Application,
-    trigger: DiscountTrigger | None = None,
-) -> bool:
-    """Take a share off its line and record it unless it is zero; return whether it was."""
-    amount = take_off(share)
-    if amount == 0:
-        return False
-    share.owner.records.append(
-        DiscountRecord(
-            amount_micros=share.owner.line.sign * to_micros(amount),
-            id=origin.id,
-            application=application,
-            effect=origin.effect,
-            domain=origin.domain,
-            identifier=origin.identifier,
-            name=origin.name,
-            trigger=trigger,
-        )
-    )
-    return True
-
-
-def _application(owner: LineUnits, indexes: range) -> Application:
-    """Name the discounted units of a line (section 3.6)."""
-    if len(indexes) == owner.unit_count:
-        return Application(line_item_id=owner.line.line_item_id)
-    return Application(units=_unit_range(owner, indexes))
-
-
-def _trigger(campaign: Campaign, owner: LineUnits, selection: Selection) -> DiscountTrigger:
-    """Name the units that a campaign took, as seen from the record of one line (section 3.6)."""
-    count = trigger_count(campaign)
-    is_one_group = campaign.trigger.kind not in (TriggerKind.COUNT, TriggerKind.BUNDLE)
-    if is_one_group and campaign.target.kind is TargetKind.SELECTOR:
-        return DiscountTrigger(count=count, basket=True)
-    taken = selection.taken
-    if campaign.trigger.kind is TriggerKind.EVERY_UNIT:
-        taken = {owner: selection.discounted[owner]}
-    if len(taken) > limits.TRIGGER_LINES_MAX:
-        return DiscountTrigger(count=count, basket=True)
-    if list(taken) == [owner] and len(taken[owner]) == owner.unit_count:
-        return DiscountTrigger(count=count, line_item_id=owner.line.line_item_id)
-    units = tuple(_unit_range(line_units, indexes) for line_units, indexes in taken.items())
-    return DiscountTrigger(count=count, units=units)
-
-
-def _unit_range(owner: LineUnits, indexes: range) -> UnitRange:
-    return UnitRange(
-        line_item_id=owner.line.line_item_id,
-        start_index=indexes.start,
-        end_index=indexes.stop,
-    )

@@ -9,9 +9,11 @@ from engine.model import (
     Campaign,
     Context,
     DiscountDomain,
+    DiscountPolicy,
     DiscountRecord,
     Explanation,
     ExplanationReason,
+    Market,
     Selector,
     TargetKind,
     TriggerKind,
@@ -55,7 +57,7 @@ def explain(
         if campaign.id in given:
             return Explanation(campaign_id=campaign.id, amount_micros=given[campaign.id])
         if campaign.id in active:
-            return _inquired(active[campaign.id], trace)
+            return _inquired(active[campaign.id], trace, context.market)
         unmet = first_unmet_condition(campaign, basket, context.market)
         return Explanation(campaign_id=campaign.id, reason=unmet)
 
@@ -76,7 +78,7 @@ def _given(records: Sequence[Sequence[DiscountRecord]]) -> dict[str, int]:
     return given
 
 
-def _inquired(active: ActiveCampaign, trace: Trace) -> Explanation:
+def _inquired(active: ActiveCampaign, trace: Trace, market: Market) -> Explanation:
     """Return why a campaign left no record although all of its conditions are met."""
     name = active.campaign.id
     turn = trace.turns.get(name)
@@ -100,9 +102,10 @@ def _inquired(active: ActiveCampaign, trace: Trace) -> Explanation:
         free = {owner: owner.unit_count - turn.taken[owner] for owner in turn.left}
         taker = _first_taker(active.campaign, turn)
         if taker is not None and _lack(active, free, turn) > 0:
-            return Explanation(
-                campaign_id=name, reason=ExplanationReason.UNITS_TAKEN, taken_by=taker
-            )
+            is_best_price = market.discount_policy is DiscountPolicy.BEST_PRICE
+            units_taken, not_better = ExplanationReason.UNITS_TAKEN, ExplanationReason.NOT_BETTER
+            reason = not_better if is_best_price else units_taken
+            return Explanation(campaign_id=name, reason=reason, taken_by=taker)
     return Explanation(campaign_id=name, reason=ExplanationReason.NO_VALUE)
 
 
@@ -200,7 +203,7 @@ def _first_taker(campaign: Campaign, turn: Turn) -> str | None:
     if trigger.kind in (TriggerKind.COUNT, TriggerKind.BUNDLE):
         selectors = [selector for selector, _ in _parts(campaign)]
     looked_at = _matching(turn.taken, selectors).keys()
-    return next((name for name, owners in turn.takings if not owners.isdisjoint(looked_at)), None)
+    return next((name for name, taken in turn.takings if not looked_at.isdisjoint(taken)), None)
 
 
 def _matching(units: Units, selectors: Iterable[Selector]) -> Units:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from engine.model import Target, TargetKind, TriggerKind
+from engine.model import TargetKind, TriggerKind
 from engine.reference.bundles import Group, complete_groups, matched, target_within
 from engine.reference.campaigns import ActiveCampaign
 from engine.reference.effects import discounted_units, gives_nothing
@@ -26,6 +26,12 @@ class Selection:
 def select(active: ActiveCampaign, lines: list[LineUnits]) -> Selection:
     """Form the groups of a campaign on units, and renumber their units within each line."""
     is_exclusive = not active.campaign.stackable
+    return renumbered(groups_of(active, lines), is_exclusive=is_exclusive)
+
+
+def groups_of(active: ActiveCampaign, lines: list[LineUnits]) -> list[Group]:
+    """Return the groups that a campaign on units forms of the units available to it."""
+    is_exclusive = not active.campaign.stackable
     available = in_unit_order(
         [
             unit
@@ -34,7 +40,7 @@ def select(active: ActiveCampaign, lines: list[LineUnits]) -> Selection:
             if not is_exclusive or unit.index >= owner.taken_count
         ]
     )
-    return renumbered(_groups(active, available), is_exclusive=is_exclusive)
+    return _groups(active, available)
 
 
 def can_trigger(active: ActiveCampaign, units: list[Unit]) -> bool:
@@ -65,27 +71,31 @@ def _groups(active: ActiveCampaign, available: list[Unit]) -> list[Group]:
                 break
             groups.append(group)
         return groups
+    of_all = group_of_all(active, available)
+    return [] if of_all is None else [of_all]
+
+
+def group_of_all(active: ActiveCampaign, available: list[Unit]) -> Group | None:
+    """Return the one group of all available units, which are in unit order; None without one."""
+    campaign = active.campaign
     if not can_trigger(active, available):
-        return []
-    triggering = matched(available, campaign.trigger.selector)
-    discounted = _target_of_one_group(campaign.target, triggering, available)
-    if not discounted:
-        return []
+        return None
+    discounted = targets_of_all(active, available)
     if campaign.stackable:
+        triggering = matched(available, campaign.trigger.selector)
         known = set(triggering)
         others = [unit for unit in discounted if unit not in known]
-        return [Group(triggering + others, discounted)]
+        return Group(triggering + others, discounted) if discounted else None
     # Of one group of all units, an exclusive discount takes only what it discounts.
-    discounted = discounted_units(effect, discounted)
-    return [Group(discounted, discounted)] if discounted else []
+    discounted = discounted_units(active.effect, discounted)
+    return Group(discounted, discounted) if discounted else None
 
 
-def _target_of_one_group(
-    target: Target, triggering: list[Unit], available: list[Unit]
-) -> list[Unit]:
-    """Return the target of one group of all units: of them, or of what its selector matches."""
+def targets_of_all(active: ActiveCampaign, available: list[Unit]) -> list[Unit]:
+    """Return the targets of one group of all units: of them, or of what its selector matches."""
+    trigger, target = active.campaign.trigger, active.campaign.target
     if target.kind is not TargetKind.SELECTOR:
-        return target_within(target, triggering)
+        return target_within(target, matched(available, trigger.selector))
     assert target.selector is not None, "the target has a selector of its own"
     return matched(available, target.selector)[: target.count]
 
@@ -130,3 +140,9 @@ def all_units(lines: list[LineUnits]) -> list[Unit]:
 def total_is_reached(active: ActiveCampaign, value: Fraction) -> bool:
     """Return whether the value of the discountable lines reaches the campaign's `min_total`."""
     return active.min_total is None or value >= active.min_total
+
+
+def mark_taken(selection: Selection) -> None:
+    """Make the taken units unavailable to later exclusive discounts."""
+    for owner, indexes in selection.taken.items():
+        owner.taken_count = indexes.stop

@@ -20,6 +20,7 @@ from engine.model import (
     UnitPricing,
     Variant,
 )
+from engine.reference.behaviors import pays_a_debt
 from engine.reference.deposits import place
 from engine.reference.rounding import Rounding, of_micros, rounded
 
@@ -305,6 +306,8 @@ def _taxes(
     basket: Basket, request: BasketLine, product: Product | None, market: Market
 ) -> tuple[Tax, ...]:
     """Return the taxes of a line, without the sales taxes of an exempt customer (section 4)."""
+    if pays_a_debt(request, product, basket.purchase_type):
+        return ()
     taxes = request.taxes
     if taxes is None and product is not None:
         if basket.purchase_type is not None:

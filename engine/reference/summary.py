@@ -4,6 +4,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from msgspec.structs import replace
+
 from engine import limits
 from engine.errors import OutOfRange
 from engine.model import (
@@ -15,6 +17,7 @@ from engine.model import (
     EvaluatedLine,
     Market,
     PurchaseType,
+    SaleSummary,
     Settlement,
     TaxAmount,
     TaxType,
@@ -92,7 +95,7 @@ def evaluated_line(result: Result, market: Market) -> EvaluatedLine:
         cost_price_micros=_optional_micros(line.cost_price),
         margin_micros=_optional_micros(result.margin),
         margin_total_micros=_optional_micros(result.margin_total),
-        contribution_status=_contribution(result.margin, result.margin_total, market),
+        contribution_status=contribution(result.margin, result.margin_total, market),
         product=line.product,
         variant=line.variant,
         unit=None if by_count is None else by_count.unit,
@@ -104,15 +107,15 @@ def evaluated_line(result: Result, market: Market) -> EvaluatedLine:
 
 
 def evaluated_basket(
-    results: Sequence[Result],
     lines: Sequence[EvaluatedLine],
     payment: Settlement,
     basket: Basket,
     context: Context,
 ) -> EvaluatedBasket:
     """Return the evaluated basket: sums over the lines; margins over the lines with a cost."""
-    margin = _sum_of_known(result.margin for result in results)
-    margin_total = _sum_of_known(result.margin_total for result in results)
+    costed = [line for line in lines if line.cost_price_micros is not None]
+    margin = _sum_of_known(line.margin_micros for line in costed)
+    margin_total = _sum_of_known(line.base_price_micros for line in costed)
     return EvaluatedBasket(
         currency_code=context.market.currency_code,
         base_price_micros=sum(line.base_price_micros for line in lines),
@@ -121,20 +124,21 @@ def evaluated_basket(
         vat_amount_micros=sum(line.vat_amount_micros for line in lines),
         sales_tax_amount_micros=sum(line.sales_tax_amount_micros for line in lines),
         total_tax_amount_micros=sum(line.total_tax_amount_micros for line in lines),
-        total_discounts_micros=to_micros(total_of(result.discounts for result in results)),
+        total_discounts_micros=sum(
+            record.amount_micros for line in lines for record in line.discounts
+        ),
         line_items=tuple(lines),
-        taxes=_summary_taxes(results),
+        taxes=summary_taxes(lines),
         payment=payment,
         margin_micros=_optional_micros(margin),
         margin_total_micros=_optional_micros(margin_total),
-        contribution_status=_contribution(margin, margin_total, context.market),
+        contribution_status=contribution(margin, margin_total, context.market),
         purchase_type=_purchase_type(basket, context),
-        customer=basket.customer,
     )
 
 
-def check_range(evaluated: EvaluatedLine | EvaluatedBasket, field: str) -> None:
-    """Raise OutOfRange when an amount of a line or of the summary is too large (section 1)."""
+def check_range(evaluated: EvaluatedLine | EvaluatedBasket | SaleSummary, field: str) -> None:
+    """Raise OutOfRange when an amount of a line or of a summary is too large (section 1)."""
     amounts = [
         evaluated.base_price_micros,
         evaluated.sub_total_micros,
@@ -146,10 +150,11 @@ def check_range(evaluated: EvaluatedLine | EvaluatedBasket, field: str) -> None:
         evaluated.margin_micros or 0,
         evaluated.margin_total_micros or 0,
     ]
+    if not isinstance(evaluated, EvaluatedLine):
+        amounts.append(evaluated.total_discounts_micros)
     if isinstance(evaluated, EvaluatedBasket):
         payment = evaluated.payment
         amounts += [
-            evaluated.total_discounts_micros,
             payment.due_micros,
             payment.cash_due_micros,
             payment.cash_rounding_micros,
@@ -165,22 +170,18 @@ def check_amounts(amounts_micros: Iterable[int], field: str) -> None:
         raise OutOfRange(field, f"expected every amount to stay below {end}, was more")
 
 
-def _summary_taxes(results: Sequence[Result]) -> tuple[TaxAmount, ...]:
+def summary_taxes(lines: Sequence[EvaluatedLine]) -> tuple[TaxAmount, ...]:
     """Return one entry per (name, rate, type) in order of first appearance."""
     entries: dict[Hashable, TaxAmount] = {}
-    for result in results:
-        for one, amount in zip(result.line.taxes, result.taxes.amounts, strict=True):
+    for line in lines:
+        for one in line.taxes:
             known = entries.get(tax_key(one))
-            entries[tax_key(one)] = TaxAmount(
-                name=one.name if known is None else known.name,
-                rate_micros=one.rate_micros,
-                type=one.type,
-                amount_micros=to_micros(amount) + (0 if known is None else known.amount_micros),
-            )
+            amount = one.amount_micros + (0 if known is None else known.amount_micros)
+            entries[tax_key(one)] = replace(known or one, amount_micros=amount)
     return tuple(entries.values())
 
 
-def _contribution(
+def contribution(
     margin: Fraction | None, margin_total: Fraction | None, market: Market
 ) -> ContributionStatus | None:
     """Say whether the margin reaches the market's target share of the base price."""
@@ -205,9 +206,9 @@ def _purchase_type(basket: Basket, context: Context) -> PurchaseType | None:
     return PurchaseType(id=basket.purchase_type)
 
 
-def _sum_of_known(values: Iterable[Fraction | None]) -> Fraction | None:
-    """Return the sum of the values that exist, None when none does."""
-    known = [value for value in values if value is not None]
+def _sum_of_known(values: Iterable[int | None]) -> Fraction | None:
+    """Return the sum of the micros that exist, None when none does."""
+    known = [of_micros(value) for value in values if value is not None]
     return total_of(known) if known else None
 
 

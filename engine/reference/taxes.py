@@ -4,7 +4,15 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from engine.model import InclusiveRounding, L10nString, Market, Tax, TaxRounding, TaxType
+from engine.model import (
+    InclusiveRounding,
+    L10nString,
+    Market,
+    Tax,
+    TaxAmount,
+    TaxRounding,
+    TaxType,
+)
 from engine.reference.lines import Line
 from engine.reference.rounding import (
     Rounding,
@@ -56,7 +64,7 @@ def coefficients(taxes: Sequence[Tax]) -> list[Fraction]:
     return found
 
 
-def tax_key(one: Tax) -> tuple[Hashable, int, TaxType]:
+def tax_key(one: Tax | TaxAmount) -> tuple[Hashable, int, TaxType]:
     """Return what makes two taxes the same in a document: name, rate and type."""
     return _name_key(one.name), one.rate_micros, one.type
 

@@ -6,7 +6,7 @@ Handlers take bytes and parse them here, so that a garbled message is INVALID_AR
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Final, TypeVar
 
@@ -19,8 +19,8 @@ from engine import limits
 from engine.basket import evaluate
 from engine.errors import Reason, TillcoreError, invalid
 from engine.plan import PricePlan
-from engine.rpc.calls import Calls
-from engine.rpc.catalogues import INLINE_BYTES_MAX, Catalogues
+from engine.rpc.calls import Calls, Messages
+from engine.rpc.catalogues import INLINE_BYTES_MAX, Plans, plan_of
 from engine.rpc.convert import basket_from_proto, evaluated_basket_to_proto
 from engine.rpc.status import located, status_of
 from tillcore.v1 import basket_pb2, basket_service_pb2, context_pb2, evaluated_basket_pb2
@@ -32,6 +32,7 @@ M = TypeVar("M", bound=Message)
 
 SERVICE_NAME: Final = basket_service_pb2.DESCRIPTOR.services_by_name["BasketService"].full_name
 
+_NS_PER_SECOND = 1_000_000_000
 _UNYIELDED_BYTES_MAX = INLINE_BYTES_MAX
 """How many bytes of baskets a batch works on before it lets other calls have their turn."""
 
@@ -41,24 +42,27 @@ class BasketService:
 
     def __init__(
         self,
-        catalogues: Catalogues,
+        catalogues: Plans,
         *,
         clock: Clock,
         executor: Executor,
         log: FilteringBoundLogger,
+        edit_basket: Callable[[Messages], Awaitable[None]],
     ) -> None:
         """Serve the catalogues.
 
         Args:
             catalogues: The plans.
             clock: The moment of baskets that state none.
-            executor: Evaluates large baskets, so that small ones do not wait for them.
+            executor: Evaluates large baskets and searches best prices, so that others do not wait.
             log: Takes the exceptions that are answered in band.
+            edit_basket: Serves the streams of EditBasket.
         """
         self._catalogues = catalogues
         self._clock = clock
         self._executor = executor
         self._log = log
+        self._edit_basket = edit_basket
 
     def handler(self, calls: Calls) -> grpc.GenericRpcHandler:
         """Return the handler of the service, for `add_generic_rpc_handlers`."""
@@ -68,6 +72,7 @@ class BasketService:
                 "EvaluateBasket": calls.unary("EvaluateBasket", self.evaluate_basket),
                 "EvaluateBaskets": calls.unary("EvaluateBaskets", self.evaluate_baskets),
                 "StreamBaskets": calls.stream("StreamBaskets", self.stream_basket),
+                "EditBasket": calls.conversation("EditBasket", self._edit_basket),
             },
         )
 
@@ -91,13 +96,16 @@ class BasketService:
                 Reason.TOO_MANY,
                 f"expected at most {limits.BASKETS_PER_BATCH_MAX}, was {basket_count}",
             )
-        plan = await self._catalogues.plan(request.market_id, _brought(request))
+        plans = _BatchPlans(self._catalogues, request)
+        # What is wrong with the request as a whole ends the call before its first basket.
+        await plans.plan(request.baskets[0])
         response = basket_service_pb2.EvaluateBasketsResponse()
         unyielded_bytes = 0
         for index, basket in enumerate(request.baskets):
             size = basket.ByteSize()
             result = response.results.add()
             try:
+                plan = await plans.plan(basket)
                 evaluated = await self._evaluate(basket, plan, f"baskets[{index}]", size)
                 result.evaluated_basket.CopyFrom(evaluated)
             except Exception as error:
@@ -128,15 +136,25 @@ class BasketService:
         """Evaluate the basket of a request against its plan."""
         if not request.HasField("basket"):
             raise invalid("basket", Reason.REQUIRED, "expected a basket, was absent")
-        plan = await self._catalogues.plan(request.market_id, _brought(request))
+        plan = await plan_of(
+            self._catalogues,
+            request.market_id,
+            _brought(request),
+            shop_id=request.basket.shop,
+            moment_ns=_moment_ns(request.basket),
+        )
         return await self._evaluate(request.basket, plan, "basket", size)
 
     async def _evaluate(
         self, message: basket_pb2.Basket, plan: PricePlan, path: str, size: int
     ) -> evaluated_basket_pb2.EvaluatedBasket:
-        """Evaluate in the event loop, or in a thread when the message of `size` bytes is large."""
+        """Evaluate in the event loop, or in a thread when it may take long.
+
+        That is when the message of `size` bytes is large, or when a best price is searched: a small
+        basket can keep the kernel busy for milliseconds, which it is without the interpreter lock.
+        """
         now_ns = self._clock()
-        if size <= INLINE_BYTES_MAX:
+        if size <= INLINE_BYTES_MAX and not plan.is_best_price:
             return evaluated_message(message, plan, path, now_ns)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
@@ -147,6 +165,42 @@ class BasketService:
         if not isinstance(error, TillcoreError):
             self._log.exception("basket", code="INTERNAL")
         return status_of(error)
+
+
+class _BatchPlans:
+    """The plans of a batch: each shop and moment is looked up once, each plan laid over once."""
+
+    def __init__(
+        self, catalogues: Plans, request: basket_service_pb2.EvaluateBasketsRequest
+    ) -> None:
+        self._catalogues = catalogues
+        self._market_id = request.market_id
+        self._context = _brought(request)
+        self._bases: dict[tuple[str, int | None], PricePlan | None] = {}
+        self._plans: dict[PricePlan | None, PricePlan] = {}
+
+    async def plan(self, basket: basket_pb2.Basket) -> PricePlan:
+        """Return the plan of a basket."""
+        name = (basket.shop, _moment_ns(basket))
+        if name not in self._bases:
+            shop_id, moment_ns = name
+            self._bases[name] = await self._catalogues.base(
+                self._market_id, self._context, shop_id=shop_id, moment_ns=moment_ns
+            )
+        base = self._bases[name]
+        if base not in self._plans:
+            if self._context is None:
+                assert base is not None, "a request without a context has a loaded plan"
+                return base
+            self._plans[base] = await self._catalogues.over(base, self._market_id, self._context)
+        return self._plans[base]
+
+
+def _moment_ns(basket: basket_pb2.Basket) -> int | None:
+    """Return the moment of a basket, None for the present; a bad one is refused elsewhere."""
+    if not basket.HasField("evaluate_time"):
+        return None
+    return basket.evaluate_time.seconds * _NS_PER_SECOND + basket.evaluate_time.nanos
 
 
 def evaluated_message(

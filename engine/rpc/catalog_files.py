@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from engine.catalog import read_context
 from engine.errors import FieldProblem, InvalidInput, Reason, invalid
 from engine.model import Context
-from engine.strict_json import decode
+from engine.strict_json import decode, is_array, is_object
 
 MARKET_FILE: Final = "market.json"
 
@@ -20,8 +20,37 @@ _LIST_FILES: Final = {
 """The optional files: by the member of a context that each fills, its name and its own member."""
 
 
+class CatalogFiles(NamedTuple):
+    """The catalogue of one market as files have it.
+
+    Attributes:
+        context: What was read, all of it checked.
+        members: The decoded files: the market, and lists by their names in a context.
+    """
+
+    context: Context
+    members: dict[str, object]
+
+    def documents(self, member: str) -> tuple[object, ...]:
+        """Return the objects of a list, each with its id."""
+        value = self.members.get(member, ())
+        if is_object(value):
+            return tuple({**each, "id": id_} for id_, each in value.items() if is_object(each))
+        return tuple(value) if is_array(value) else ()
+
+
 def read_catalogs(paths: Iterable[Path]) -> tuple[Context, ...]:
-    """Return the contexts of several catalogues, one for each market.
+    """Return the contexts of several catalogues, as `read_catalog_files` reads them.
+
+    Raises:
+        InvalidInput: A file is bad, no market is found, or two have the same id.
+        OSError: A file cannot be read.
+    """
+    return tuple(each.context for each in read_catalog_files(paths))
+
+
+def read_catalog_files(paths: Iterable[Path]) -> tuple[CatalogFiles, ...]:
+    """Return what the files of several catalogues have, one for each market.
 
     A path is one of:
 
@@ -34,12 +63,12 @@ def read_catalogs(paths: Iterable[Path]) -> tuple[Context, ...]:
         InvalidInput: A file is bad, no market is found, or two have the same id.
         OSError: A file cannot be read.
     """
-    contexts: list[Context] = []
+    catalogs: list[CatalogFiles] = []
     origins: dict[str, Path] = {}
     for path in paths:
         for place in _places(path):
-            context = _read_directory(place) if place.is_dir() else _read_file(place)
-            market_id = context.market.id
+            catalog = _read_directory(place) if place.is_dir() else _read_file(place)
+            market_id = catalog.context.market.id
             if market_id in origins:
                 raise invalid(
                     str(place),
@@ -47,8 +76,8 @@ def read_catalogs(paths: Iterable[Path]) -> tuple[Context, ...]:
                     f"expected a market of its own, was {market_id!r} as in {origins[market_id]}",
                 )
             origins[market_id] = place
-            contexts.append(context)
-    return tuple(contexts)
+            catalogs.append(catalog)
+    return tuple(catalogs)
 
 
 def _places(path: Path) -> tuple[Path, ...]:
@@ -65,11 +94,11 @@ def _places(path: Path) -> tuple[Path, ...]:
     return places
 
 
-def _read_file(path: Path) -> Context:
+def _read_file(path: Path) -> CatalogFiles:
     return _read_context(_decode(path), path)
 
 
-def _read_directory(directory: Path) -> Context:
+def _read_directory(directory: Path) -> CatalogFiles:
     members = {"market": _decode(directory / MARKET_FILE)}
     for member, (name, key) in _LIST_FILES.items():
         path = directory / name
@@ -95,11 +124,14 @@ def _decode(path: Path) -> object:
         raise _at(path, error) from error
 
 
-def _read_context(members: object, path: Path) -> Context:
+def _read_context(members: object, path: Path) -> CatalogFiles:
     try:
-        return read_context(members)
+        context = read_context(members)
     except InvalidInput as error:
         raise _at(path, error) from error
+
+    assert is_object(members), "a context was read of it"
+    return CatalogFiles(context, members)
 
 
 def _at(path: Path, error: InvalidInput) -> InvalidInput:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from engine.errors import Reason, TillcoreError, invalid
 from engine.model import (
@@ -33,7 +33,77 @@ BROUGHT_BYTES_MAX: Final = 16 * 1024 * 1024
 INLINE_BYTES_MAX: Final = 16 * 1024
 """A message up to this size is worked on in the event loop, a larger one in a thread."""
 
-Key = tuple[int, str, bytes]
+INLINE_PRODUCTS_MAX: Final = 2_000
+"""A context laid over up to so many products is compiled in the event loop."""
+
+Key = tuple[PricePlan | None, str, bytes]
+"""The loaded plan that a context is laid over, the market of the request, and the context."""
+
+
+class Plans(Protocol):
+    """Where services find the plan of a request: a loaded one, with what the request brings."""
+
+    async def base(
+        self,
+        market_id: str,
+        context: context_pb2.Context | None,
+        *,
+        shop_id: str = "",
+        moment_ns: int | None = None,
+    ) -> PricePlan | None:
+        """Return the loaded plan that a request is evaluated under, or that it lays something over.
+
+        Args:
+            market_id: The market of the request.
+            context: What the request brings.
+            shop_id: The shop of the basket; what has no plans by shop does not ask.
+            moment_ns: The moment of the basket, None for the present; what keeps no past plans does
+                not ask.
+
+        Returns:
+            The plan; None when the request brings a market that is not loaded.
+
+        Raises:
+            InvalidInput: The market is not known.
+        """
+        ...
+
+    async def over(
+        self, base: PricePlan | None, market_id: str, context: context_pb2.Context
+    ) -> PricePlan:
+        """Return the plan of what a request brings, laid over the loaded plan of `base`.
+
+        Raises:
+            InvalidInput: What is brought breaks a rule.
+        """
+        ...
+
+
+async def plan_of(
+    plans: Plans,
+    market_id: str,
+    context: context_pb2.Context | None,
+    *,
+    shop_id: str = "",
+    moment_ns: int | None = None,
+) -> PricePlan:
+    """Return the plan of a request, as `Plans.base` and `Plans.over` make it.
+
+    Raises:
+        InvalidInput: The market is not known, or what is brought breaks a rule.
+    """
+    base = await plans.base(market_id, context, shop_id=shop_id, moment_ns=moment_ns)
+    if context is not None:
+        return await plans.over(base, market_id, context)
+    assert base is not None, "a request without a context has a loaded plan"
+    return base
+
+
+def market_of(market_id: str, context: context_pb2.Context | None) -> str:
+    """Return the market that a request means, empty when it names none."""
+    if context is not None and context.HasField("market"):
+        return context.market.id
+    return market_id
 
 
 class Catalogues:
@@ -45,12 +115,8 @@ class Catalogues:
         Raises:
             InvalidInput: A context breaks a rule that only compiling sees.
         """
-        self._executor = executor
-        self._generation = 0
         self._loaded: Mapping[str, PricePlan] = MappingProxyType({})
-        self._kept: OrderedDict[Key, tuple[PricePlan, int]] = OrderedDict()
-        self._kept_bytes = 0
-        self._compiling: dict[Key, asyncio.Task[PricePlan]] = {}
+        self._brought = BroughtPlans(executor=executor)
         self.replace(compile_plan(context) for context in contexts)
 
     @property
@@ -62,9 +128,7 @@ class Catalogues:
         """Swap the plans of all markets at once; calls under way keep the plan that they have."""
         loaded = {plan.context.market.id: plan for plan in plans}
         self._loaded = MappingProxyType(loaded)
-        self._generation += 1
-        self._kept.clear()
-        self._kept_bytes = 0
+        self._brought.clear()
 
     def loaded_plan(self, market_id: str) -> PricePlan:
         """Return the plan of a loaded market; without an id, that of the only one.
@@ -88,22 +152,75 @@ class Catalogues:
             )
         return plan
 
+    async def base(
+        self,
+        market_id: str,
+        context: context_pb2.Context | None,
+        *,
+        shop_id: str = "",
+        moment_ns: int | None = None,
+    ) -> PricePlan | None:
+        """Return the loaded plan of a request, whatever the shop and the moment."""
+        del shop_id, moment_ns
+        if context is not None and context.HasField("market"):
+            return self._loaded.get(context.market.id)
+        return self.loaded_plan(market_id)
+
+    async def over(
+        self, base: PricePlan | None, market_id: str, context: context_pb2.Context
+    ) -> PricePlan:
+        """Return the plan of what a request brings, kept for the next time."""
+        return await self._brought.over(base, market_id, context)
+
     async def plan(self, market_id: str, context: context_pb2.Context | None) -> PricePlan:
         """Return the plan of a request: a loaded one, or that with what the request brings.
 
         Raises:
             InvalidInput: The market is not known, or what is brought breaks a rule.
         """
-        if context is None:
-            return self.loaded_plan(market_id)
+        return await plan_of(self, market_id, context)
+
+
+class BroughtPlans:
+    """Plans of brought contexts that were compiled lately, bounded in number and bytes."""
+
+    def __init__(self, *, executor: Executor) -> None:
+        """Keep nothing yet.
+
+        Args:
+            executor: Compiles large contexts.
+        """
+        self._executor = executor
+        self._kept: OrderedDict[Key, tuple[PricePlan, int]] = OrderedDict()
+        self._kept_bytes = 0
+        self._compiling: dict[Key, asyncio.Task[PricePlan]] = {}
+
+    def clear(self) -> None:
+        """Let go everything, because what it was laid over is gone."""
+        self._kept.clear()
+        self._kept_bytes = 0
+
+    async def over(
+        self, base: PricePlan | None, market_id: str, context: context_pb2.Context
+    ) -> PricePlan:
+        """Return the plan of a context laid over a loaded plan.
+
+        Args:
+            base: The loaded plan; None for a market that is not loaded.
+            market_id: The market of the request, which is that of the context if both name one.
+            context: What is brought.
+
+        Raises:
+            InvalidInput: What is brought breaks a rule.
+        """
         serialized = context.SerializeToString(deterministic=True)
-        key = (self._generation, market_id, hashlib.sha256(serialized).digest())
+        key = (base, market_id, hashlib.sha256(serialized).digest())
         kept = self._kept.get(key)
         if kept is not None:
             self._kept.move_to_end(key)
             return kept[0]
-        if len(serialized) <= INLINE_BYTES_MAX:
-            plan = self._compile(market_id, context)
+        if len(serialized) <= INLINE_BYTES_MAX and _is_small(base):
+            plan = _compile(base, market_id, context)
             self._keep(key, plan, len(serialized))
             return plan
         return await self._compile_in_thread(key, context, len(serialized))
@@ -123,7 +240,8 @@ class Catalogues:
         self, key: Key, context: context_pb2.Context, size: int
     ) -> PricePlan:
         loop = asyncio.get_running_loop()
-        plan = await loop.run_in_executor(self._executor, self._compile, key[1], context)
+        base, market_id, _ = key
+        plan = await loop.run_in_executor(self._executor, _compile, base, market_id, context)
         self._keep(key, plan, size)
         return plan
 
@@ -132,30 +250,8 @@ class Catalogues:
         if not task.cancelled():
             task.exception()  # It is the callers', who may all have left.
 
-    def _compile(self, market_id: str, message: context_pb2.Context) -> PricePlan:
-        brought = context_from_proto(message)
-        context = self._overlay(market_id, brought)
-        try:
-            return compile_plan(context)
-        except TillcoreError as error:
-            raise located(error, "context") from error
-
-    def _overlay(self, market_id: str, brought: Brought) -> Context:
-        """Lay what is brought over the loaded context of its market, if there is one."""
-        if brought.market is None:
-            return overlay(brought, self.loaded_plan(market_id).context)
-        if market_id and market_id != brought.market.id:
-            raise invalid(
-                "market_id",
-                Reason.NOT_ALLOWED,
-                f"expected {shown_text(brought.market.id)} as the context brings it, "
-                f"was {shown_text(market_id)}",
-            )
-        loaded = self._loaded.get(brought.market.id)
-        return overlay(brought, loaded.context if loaded else Context(market=brought.market))
-
     def _keep(self, key: Key, plan: PricePlan, size: int) -> None:
-        if key[0] != self._generation or size > BROUGHT_BYTES_MAX:
+        if size > BROUGHT_BYTES_MAX:
             return
         _, replaced = self._kept.pop(key, (plan, 0))
         self._kept[key] = (plan, size)
@@ -163,6 +259,35 @@ class Catalogues:
         while len(self._kept) > BROUGHT_PLANS_MAX or self._kept_bytes > BROUGHT_BYTES_MAX:
             _, (_, gone) = self._kept.popitem(last=False)
             self._kept_bytes -= gone
+
+
+def _is_small(base: PricePlan | None) -> bool:
+    """Return whether what a context is laid over is compiled again at once."""
+    return base is None or len(base.products) <= INLINE_PRODUCTS_MAX
+
+
+def _compile(base: PricePlan | None, market_id: str, message: context_pb2.Context) -> PricePlan:
+    brought = context_from_proto(message)
+    context = _overlaid(base, market_id, brought)
+    try:
+        return compile_plan(context)
+    except TillcoreError as error:
+        raise located(error, "context") from error
+
+
+def _overlaid(base: PricePlan | None, market_id: str, brought: Brought) -> Context:
+    """Lay what is brought over the loaded context of its market, if there is one."""
+    if brought.market is not None and market_id and market_id != brought.market.id:
+        raise invalid(
+            "market_id",
+            Reason.NOT_ALLOWED,
+            f"expected {shown_text(brought.market.id)} as the context brings it, "
+            f"was {shown_text(market_id)}",
+        )
+    if base is not None:
+        return overlay(brought, base.context)
+    assert brought.market is not None, "the request brings a market, or means a loaded one"
+    return overlay(brought, Context(market=brought.market))
 
 
 def overlay(brought: Brought, loaded: Context) -> Context:

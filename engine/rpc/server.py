@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import secrets
 import signal
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -19,15 +20,19 @@ from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
 from engine import limits
+from engine.rpc import aggregation_service
+from engine.rpc.aggregation_service import AggregationService
 from engine.rpc.basket_service import SERVICE_NAME, BasketService, Clock
 from engine.rpc.calls import Calls
 from engine.rpc.catalog_files import read_catalogs
-from engine.rpc.catalogues import Catalogues
+from engine.rpc.catalogues import Catalogues, Plans
+from engine.rpc.edit_basket import BasketEditor
+from engine.rpc.sessions import Sessions
 
 Health = health.aio.HealthServicer
 """The health service: reports each service by its full name."""
 
-CORE_SERVICE_NAMES: Final = (SERVICE_NAME,)
+CORE_SERVICE_NAMES: Final = (SERVICE_NAME, aggregation_service.SERVICE_NAME)
 """The services of the stateless core, for health and reflection."""
 
 LISTEN_DEFAULT: Final = "127.0.0.1:50051"
@@ -134,13 +139,14 @@ def new_health(server: grpc.aio.Server) -> Health:
 
 async def add_core_services(
     server: grpc.aio.Server,
-    catalogues: Catalogues,
+    catalogues: Plans,
     clock: Clock,
     health_servicer: Health,
     *,
     calls: Calls,
     executor: Executor,
     log: FilteringBoundLogger,
+    sessions: Sessions | None = None,
 ) -> None:
     """Add the services of the stateless core to a server, and report them as serving.
 
@@ -152,11 +158,22 @@ async def add_core_services(
         calls: Counts the calls, for the drain.
         executor: Evaluates large baskets.
         log: Takes a line for each call.
+        sessions: Holds the sessions of EditBasket; `new_sessions()` unless given.
     """
-    service = BasketService(catalogues, clock=clock, executor=executor, log=log)
-    server.add_generic_rpc_handlers((service.handler(calls),))
+    held = new_sessions() if sessions is None else sessions
+    editor = BasketEditor(catalogues, held, clock=clock, executor=executor, log=log)
+    service = BasketService(
+        catalogues, clock=clock, executor=executor, log=log, edit_basket=editor.edit_basket
+    )
+    aggregation = AggregationService(executor=executor)
+    server.add_generic_rpc_handlers((service.handler(calls), aggregation.handler(calls)))
     for name in CORE_SERVICE_NAMES:
         await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+
+def new_sessions() -> Sessions:
+    """Return the table of sessions, with ids of 128 random bits."""
+    return Sessions(clock=time.monotonic_ns, new_id=lambda: secrets.token_urlsafe(16))
 
 
 def enable_reflection(server: grpc.aio.Server, service_names: Iterable[str]) -> None:

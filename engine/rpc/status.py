@@ -9,8 +9,21 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from engine import limits
-from engine.errors import FieldProblem, InvalidInput, OutOfRange, TillcoreError
-from tillcore.v1 import basket_pb2, evaluated_basket_pb2
+from engine.errors import (
+    AlreadyExists,
+    Conflict,
+    FieldProblem,
+    InvalidInput,
+    NotFound,
+    OutOfRange,
+    Overloaded,
+    PermissionDenied,
+    StoreUnavailable,
+    TillcoreError,
+    Unauthenticated,
+    WrongState,
+)
+from tillcore.v1 import basket_pb2, evaluated_basket_pb2, evaluated_line_pb2, frozen_pb2
 
 DOMAIN: Final = "tillcore"
 """The domain of every ErrorInfo."""
@@ -38,11 +51,23 @@ class Draining(TillcoreError):
 CODES: Final[dict[type[TillcoreError], grpc.StatusCode]] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
     OutOfRange: grpc.StatusCode.OUT_OF_RANGE,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    WrongState: grpc.StatusCode.FAILED_PRECONDITION,
+    Conflict: grpc.StatusCode.ABORTED,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     Draining: grpc.StatusCode.UNAVAILABLE,
 }
 """The code of each type of error; a type that is not listed has that of its base, or INTERNAL."""
 
-RETRY_SECONDS: Final[dict[type[TillcoreError], int]] = {Draining: DRAIN_RETRY_SECONDS}
+RETRY_SECONDS: Final[dict[type[TillcoreError], int]] = {
+    Draining: DRAIN_RETRY_SECONDS,
+    Overloaded: 1,
+    StoreUnavailable: 1,
+}
 """The types of error after which the same call may succeed, and how long to wait, in seconds."""
 
 CODE_OF_NUMBER: Final = {code.value[0]: code for code in grpc.StatusCode}
@@ -141,12 +166,15 @@ _NUMBERS = frozenset(
         basket_pb2.BasketLine,
         basket_pb2.Payment,
         evaluated_basket_pb2.EvaluatedBasket,
-        evaluated_basket_pb2.EvaluatedLine,
+        evaluated_line_pb2.EvaluatedLine,
+        frozen_pb2.ReturnedLine,
     )
     for field in message.DESCRIPTOR.fields
     if field.name.endswith(_SUFFIX)
 )
-_NUMBER_PATH = re.compile(r"(?:(?:line_items|payments)\[\d+\]\.)?(\w+)")
+_NUMBER_PATH = re.compile(
+    r"(?:(?:line_items|payments)\[\d+\]\.|(?:returns|quotes)\[\d+\]\.(?:.*\.)?)?(\w+)"
+)
 
 
 def located(error: TillcoreError, path: str) -> TillcoreError:

@@ -79,7 +79,12 @@ def differences(expected: dict[str, Any], message: Message, path: str = "") -> I
                 yield f"{where}: expected {len(value)} entries, was {len(given)}"
             for index, (one, part) in enumerate(zip(value, given, strict=False)):
                 yield from differences(one, part, f"{where}[{index}].")
-        elif key == "payment":
+        elif key == "foreign_due":
+            dues = {due.currency_code: due.amount_micros for due in getattr(message, key)}
+            for code, amount in (value or {}).items():
+                if amount is not None and Decimal(str(amount)) * UNIT != dues.get(code):
+                    yield f"{where}.{code}: expected {amount}, was {dues.get(code)} micros"
+        elif key in ("payment", "customer", "customer_account") and value is not None:
             yield from differences(value, getattr(message, key), f"{where}.")
 
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -20,9 +21,9 @@ from msgspec.structs import replace
 from engine import reference
 from engine.basket import evaluate
 from engine.errors import TillcoreError
-from engine.model import Basket, Context
+from engine.model import Basket, Context, DiscountPolicy, EvaluatedBasket
 from engine.plan import PricePlan, compile_plan
-from tests.support import tally
+from tests.support import best_price_claims, tally
 from tests.support.random_baskets import Generator
 
 BASKETS_PER_ROUND = 8
@@ -83,15 +84,24 @@ def comparable(outcome: tally.Outcome) -> object:
     return outcome
 
 
-def both(
-    context: Context, basket: Basket, plan: PricePlan | None = None
-) -> tuple[tally.Outcome, tally.Outcome]:
-    """Return the outcomes of the kernel and of the reference."""
+class Outcomes(NamedTuple):
+    """The outcomes of the kernel and of the reference, and what only both together show."""
+
+    ours: tally.Outcome
+    theirs: tally.Outcome
+    kinds: frozenset[str] = frozenset()
+
+
+def both(context: Context, basket: Basket, plan: PricePlan | None = None) -> Outcomes:
+    """Return both outcomes; under best price the reference follows the kernel's choice."""
 
     def of_kernel() -> tally.Outcome:
         return evaluate(basket, compile_plan(context) if plan is None else plan)
 
-    return outcome_of(of_kernel), outcome_of(lambda: reference.evaluate(basket, context))
+    ours = outcome_of(of_kernel)
+    if context.market.discount_policy is DiscountPolicy.BEST_PRICE:
+        return Outcomes(ours, *best_price_claims.counterpart(context, basket, ours))
+    return Outcomes(ours, outcome_of(lambda: reference.evaluate(basket, context)))
 
 
 def compare_round(seed: int) -> Comparison:
@@ -100,14 +110,18 @@ def compare_round(seed: int) -> Comparison:
     context = generator.context()
     plan = compile_plan(context)
     found = Comparison()
+    past: list[EvaluatedBasket] = []
     for number in range(BASKETS_PER_ROUND):
-        basket = generator.basket(context)
+        basket = generator.with_frozen(generator.basket(context), past)
         if generator.is_paid():
             unpaid = outcome_of(partial(evaluate, basket, plan))
             if not isinstance(unpaid, TillcoreError):
                 basket = generator.paid(basket, context, unpaid.total_micros)
-        ours, theirs = both(context, basket, plan)
+        ours, theirs, kinds = both(context, basket, plan)
+        if isinstance(ours, EvaluatedBasket):
+            past.append(ours)
         found.baskets += 1
+        found.counts.update(kinds)
         found.counts.update(tally.kinds_of(context, basket, ours))
         if comparable(ours) != comparable(theirs):
             here = "\n".join(differences(comparable(ours), comparable(theirs), "result"))
@@ -147,13 +161,13 @@ def _described(
         history = "equal with a plan of its own: depends on what was evaluated before"
         return Mismatch(seed, number, f"{history}\n{difference}", context, basket)
     context, basket = shrunk(context, basket)
-    ours, theirs = both(context, basket)
+    ours, theirs, _ = both(context, basket)
     lines = differences(comparable(ours), comparable(theirs), "result")
     return Mismatch(seed, number, "\n".join(lines), context, basket)
 
 
 def _differ(context: Context, basket: Basket) -> bool:
-    ours, theirs = both(context, basket)
+    ours, theirs, _ = both(context, basket)
     return comparable(ours) != comparable(theirs)
 
 
@@ -172,12 +186,18 @@ def shrunk(context: Context, basket: Basket) -> tuple[Context, Basket]:
 
 def _smaller(context: Context, basket: Basket) -> Iterator[tuple[Context, Basket]]:
     """Yield what is left when one line, campaign, product, payment or discount is left out."""
-    for name in ("line_items", "campaigns", "discounts", "payments", "disabled_campaigns"):
+    names = ("line_items", "campaigns", "discounts", "payments", "disabled_campaigns")
+    for name in (*names, "returns", "quotes"):
         for rest in _without_one(getattr(basket, name)):
             yield context, replace(basket, **{name: rest})
     for name in ("campaigns", "products", "purchase_types"):
         for rest in _without_one(getattr(context, name)):
             yield replace(context, **{name: rest}), basket
+    for name in ("returns", "quotes"):
+        for at, record in enumerate(records := getattr(basket, name)):
+            for rest in _without_one(record.line_items):
+                fewer = (*records[:at], replace(record, line_items=rest), *records[at + 1 :])
+                yield context, replace(basket, **{name: fewer})
     for at, line in enumerate(basket.line_items):
         for rest in _without_one(line.discounts):
             lines = list(basket.line_items)

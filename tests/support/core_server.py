@@ -28,6 +28,7 @@ from engine.rpc.server import (
     new_health,
     new_server,
 )
+from engine.rpc.sessions import Sessions
 from tillcore.v1 import basket_pb2
 
 NOW_NS = 1_780_000_000_123_456_789
@@ -90,6 +91,7 @@ async def running_core(
     contexts: Iterable[Context] | None = None,
     *,
     clock: Callable[[], int] = lambda: NOW_NS,
+    sessions: Sessions | None = None,
 ) -> AsyncIterator[Core]:
     """Yield a running core with the contexts, by default the Danish shop; stop it afterwards."""
     log = structlog.get_logger().bind()
@@ -100,7 +102,14 @@ async def running_core(
         health = new_health(server)
         calls = Calls(log)
         await add_core_services(
-            server, catalogues, clock, health, calls=calls, executor=executor, log=log
+            server,
+            catalogues,
+            clock,
+            health,
+            calls=calls,
+            executor=executor,
+            log=log,
+            sessions=sessions,
         )
         enable_reflection(server, CORE_SERVICE_NAMES)
         target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"

@@ -45,6 +45,8 @@ from engine.model import (
     Variant,
     WeeklyWindow,
 )
+from engine.numbers import format_micros
+from engine.strict_json import NumberLiteral
 
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ product_ids = st.text("abc-_1æ漢", min_size=1, max_size=8)
 l10n = texts | st.dictionaries(ids, texts, min_size=1, max_size=3)
 amounts = st.integers(-AMOUNT_MAX, AMOUNT_MAX)
 prices = st.integers(0, AMOUNT_MAX)
+positives = st.integers(1, AMOUNT_MAX)
 quantities = st.integers(1, limits.QUANTITY_MICROS_MAX)
 signed_quantities = quantities | quantities.map(lambda quantity: -quantity)
 fractions = st.integers(0, limits.MICROS_PER_UNIT)
@@ -131,6 +134,9 @@ def markets() -> st.SearchStrategy[Market]:
         sale_price_priority_micros=amounts,
         cash_rounding=cash_roundings,
         contribution_ratio_target_micros=maybe(fractions),
+        exchange_rates_micros=st.dictionaries(
+            st.sampled_from(["NOK", "GBP", "JPY"]), positives, max_size=2
+        ),
     )
 
 
@@ -327,27 +333,30 @@ def contexts() -> st.SearchStrategy[Context]:
 
 def behaviors() -> st.SearchStrategy[dict[str, object]]:
     """Draw the behaviours of lines, as the reference documents write them."""
-    code = st.fixed_dictionaries(
-        {"code": ids, "integration_id": ids}, optional={"payment_type_id": texts}
-    )
+    code = {"code": ids, "integration_id": ids, "payment_type_id": ids}
+    numbers = amounts.map(format_micros).map(NumberLiteral)
+    reports = st.lists(texts | numbers, max_size=2) | st.fixed_dictionaries({"text": texts})
+    address = {"country_code": st.sampled_from(["DK", "se"]), "city": texts, "street": texts}
     shipping = st.fixed_dictionaries(
         {},
         optional={
-            "address": st.fixed_dictionaries({}, optional={"city": texts, "street": texts}),
+            "address": st.fixed_dictionaries({}, optional=address),
             "customer_info": st.fixed_dictionaries({}, optional={"email": texts}),
-            "method_id": texts,
+            "method_id": ids,
         },
     )
     deposit = st.fixed_dictionaries(
         {"product_id": ids, "tag": ids, "rule_id": ids, "parent_line_item_id": ids}
     )
     account = st.fixed_dictionaries({"customer_id": ids, "payment_type_id": ids})
+    sold = st.fixed_dictionaries(code, optional={"report": reports})
+    used = st.fixed_dictionaries(code)
     kinds: list[st.SearchStrategy[dict[str, object]]] = [
-        st.fixed_dictionaries({name: code})
+        st.fixed_dictionaries({name: used if name.endswith("_use") else sold})
         for name in ("giftcard", "voucher", "giftcard_use", "voucher_use")
     ]
-    images = st.lists(texts, min_size=1, max_size=2)
-    expense = st.fixed_dictionaries({"identifier": ids}, optional={"image_urls": images})
+    images = st.lists(texts, max_size=2)
+    expense = st.fixed_dictionaries({"identifier": ids, "image_urls": images})
     return st.one_of(
         *kinds,
         st.fixed_dictionaries({"shipping": shipping}),
@@ -425,6 +434,7 @@ def baskets() -> st.SearchStrategy[Basket]:
         error=maybe(texts),
         foreign_currency=st.sampled_from([None, "SEK"]),
         foreign_currency_amount_micros=maybe(amounts),
+        exchange_rate_micros=maybe(positives),
     )
     return st.builds(
         Basket,

@@ -1,11 +1,15 @@
 """Draw random contexts and baskets from a seed: the input of the comparison with the reference."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
-from engine.model import Basket, BasketLine, Context, Customer, Product
+from engine.model import Basket, BasketLine, Context, Customer, EvaluatedBasket, Product
+from tests.support.random_behaviors import ORDERS, with_account, with_behaviors
 from tests.support.random_campaigns import draw_campaign
 from tests.support.random_contexts import draw_context
 from tests.support.random_faults import break_basket
+from tests.support.random_frozen import with_frozen
 from tests.support.random_names import (
     CLOCK_CHANGES_NS,
     COUPONS,
@@ -22,6 +26,8 @@ from tests.support.random_values import HOME, MICRO, Draw
 LINE_COUNTS = (0, *[1] * 44, *[2] * 26, *[3] * 15, *[4] * 8, *[6] * 4, 9, 9)
 LINE_COUNT_MANY = 60
 FAULTY_PERCENT = 6
+BEHAVIOR_PERCENT = 4
+FROZEN_PERCENT = 15
 NS_PER_MINUTE = 60 * 10**9
 
 
@@ -56,12 +62,19 @@ class Generator:
             discounts=draw.manuals(20),
             explain=draw.chance(10),
         )
+        basket = with_behaviors(draw, basket, BEHAVIOR_PERCENT)
         basket = self._with_campaigns(basket, context)
         return break_basket(draw, basket, context) if draw.chance(FAULTY_PERCENT) else basket
 
+    def with_frozen(self, basket: Basket, past: Sequence[EvaluatedBasket]) -> Basket:
+        """Draw whether a basket also holds records of earlier ones, and which."""
+        return (
+            with_frozen(self._draw, basket, past) if self._draw.chance(FROZEN_PERCENT) else basket
+        )
+
     def paid(self, basket: Basket, context: Context, total_micros: int) -> Basket:
         """Draw payments for a basket whose total is known, so that many of them close the sale."""
-        return pay(self._draw, basket, context.market.cash_rounding, total_micros)
+        return pay(self._draw, basket, context.market, total_micros)
 
     def is_paid(self) -> bool:
         """Draw whether the basket at hand is to be paid."""
@@ -90,11 +103,12 @@ class Generator:
 
     def _customer(self) -> Customer:
         draw = self._draw
-        return Customer(
+        customer = Customer(
             identifier=draw.pick(CUSTOMERS),
             groups=draw.some(CUSTOMER_GROUPS, 50),
             exempt=draw.chance(30),
         )
+        return with_account(draw, customer) if draw.chance(40) else customer
 
     def _line(self, context: Context, sign: int) -> BasketLine:
         draw = self._draw
@@ -112,7 +126,7 @@ class Generator:
             quantity_micros=sign * (MICRO if is_by_count else self._quantity()),
             retail_price_micros=draw.price() if is_entered else None,
             unit_count_micros=draw.random.randint(1, 30 * MICRO) if is_by_count else None,
-            behavior={"shipping": {}} if draw.chance(4) else None,
+            ecom_id=draw.pick(ORDERS) if draw.chance(2) else None,
             taxes=draw.taxes() if draw.chance(5) else None,
             discounts=draw.manuals(15),
         )

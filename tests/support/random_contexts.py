@@ -6,6 +6,7 @@ from engine.model import (
     CashTie,
     ContainerDepositRule,
     Context,
+    DiscountPolicy,
     InclusiveRounding,
     Market,
     Product,
@@ -17,8 +18,18 @@ from engine.model import (
 )
 from engine.numbers import minor_unit_micros
 from tests.support.random_campaigns import draw_campaign
-from tests.support.random_names import ATTRIBUTES, CURRENCIES, GROUPS, SHOPS, TAGS, TIMEZONE
+from tests.support.random_names import (
+    ATTRIBUTES,
+    CURRENCIES,
+    FOREIGN_CURRENCIES,
+    GROUPS,
+    SHOPS,
+    TAGS,
+    TIMEZONE,
+)
 from tests.support.random_values import HOME, MICRO, Draw
+
+POLICIES = (*["priority"] * 7, "best_price")
 
 
 def draw_context(draw: Draw) -> Context:
@@ -61,6 +72,7 @@ def _market(draw: Draw) -> Market:
         tax_rounding=draw.pick(tuple(TaxRounding)),
         inclusive_rounding=draw.pick(tuple(InclusiveRounding)),
         tie=draw.pick(tuple(Tie)),
+        discount_policy=DiscountPolicy(draw.pick(POLICIES)),
         sale_price_priority_micros=draw.pick((100, 50, 10)) * MICRO,
         cash_rounding=CashRounding(
             increment_micros=draw.pick((0, 5, 10, 50, 100)) * draw.quantum,
@@ -69,7 +81,17 @@ def _market(draw: Draw) -> Market:
             applies_to=draw.pick((CashScope.CASH, CashScope.CASH, CashScope.ALL)),
         ),
         contribution_ratio_target_micros=draw.pick((None, 400_000, 0, MICRO)),
+        exchange_rates_micros=_exchange_rates(draw, currency),
     )
+
+
+def _exchange_rates(draw: Draw, currency: str) -> dict[str, int]:
+    """Draw the rates of a few currencies with cash of another size, tiny rates among them."""
+    if draw.chance(60):
+        return {}
+    rates = (7_450_000, 133_333, 1, 10_000_000, draw.random.randint(1, 10**9))
+    foreign = [code for code in draw.some(FOREIGN_CURRENCIES, 50) if code != currency]
+    return {code: draw.pick(rates) for code in foreign}
 
 
 def _product(draw: Draw, id_: str) -> Product:

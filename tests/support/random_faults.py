@@ -9,12 +9,15 @@ from engine.model import (
     Basket,
     BasketLine,
     Context,
+    Customer,
+    Payment,
     Product,
     Tax,
     TaxType,
     UnitPricing,
     Variant,
 )
+from tests.support.random_behaviors import break_behavior
 from tests.support.random_campaigns import draw_campaign
 from tests.support.random_values import ABROAD, MICRO, Draw
 
@@ -111,6 +114,20 @@ def _repeated_campaigns(draw: Draw, basket: Basket, context: Context) -> Basket:
     return replace(basket, campaigns=basket.campaigns + own)
 
 
+def _bad_behavior(draw: Draw, basket: Basket, _: Context) -> Basket:
+    return break_behavior(draw, basket)
+
+
+def _blocked_customer(draw: Draw, basket: Basket, _: Context) -> Basket:
+    customer = basket.customer or Customer(identifier="C1", exempt=draw.chance(50))
+    return replace(basket, customer=replace(customer, block_sales=True))
+
+
+def _credit_of_nobody(_: Draw, basket: Basket, __: Context) -> Basket:
+    payment = Payment(payment_type="invoice", amount_micros=MICRO)
+    return replace(basket, customer=None, payments=(payment,))
+
+
 FAULTS: tuple[Callable[[Draw, Basket, Context], Basket], ...] = (
     _bad_line,
     _bad_line,
@@ -120,6 +137,10 @@ FAULTS: tuple[Callable[[Draw, Basket, Context], Basket], ...] = (
     _unknown_shop,
     _repeated_line_ids,
     _repeated_campaigns,
+    _bad_behavior,
+    _bad_behavior,
+    _blocked_customer,
+    _credit_of_nobody,
 )
 
 

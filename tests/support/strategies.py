@@ -37,7 +37,8 @@ MICRO = 1_000_000
 TAGS = ("a", "b")
 RATE_STEP = 5_000
 UNIT_TARGETS = (TargetKind.TRIGGERING_UNITS, TargetKind.CHEAPEST, TargetKind.DEAREST)
-BEHAVIORS: tuple[dict[str, object] | None, ...] = (None, None, None, {"shipping": {}})
+DEPOSIT = {"product_id": "p", "tag": "t", "rule_id": "r", "parent_line_item_id": "1"}
+BEHAVIORS: tuple[dict[str, object] | None, ...] = (None, None, None, {"container_deposit": DEPOSIT})
 TRIGGERS = (TriggerKind.EVERY_UNIT, TriggerKind.COUNT_OR_MORE, TriggerKind.COUNT)
 
 

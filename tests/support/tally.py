@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations, product
 
+from engine.behaviors import BEHAVIORS
 from engine.errors import TillcoreError
 from engine.model import (
     Application,
@@ -64,8 +65,35 @@ ERRORS = (
     "INVALID_ARGUMENT line_items[].unit_count required",
     "INVALID_ARGUMENT line_items[].unit_count out_of_bounds",
     "INVALID_ARGUMENT line_items[].quantity out_of_bounds",
+    "INVALID_ARGUMENT line_items[].ecom_id required",
+    "INVALID_ARGUMENT line_items[].ecom_id duplicate",
+    "INVALID_ARGUMENT line_items[].behavior.giftcard.code duplicate",
+    "INVALID_ARGUMENT line_items[].behavior.voucher_use.code duplicate",
+    "INVALID_ARGUMENT line_items[].behavior.customer_account_deposit.customer_id not_allowed",
+    "INVALID_ARGUMENT customer required",
+    "INVALID_ARGUMENT customer.block_sales not_allowed",
     "INVALID_ARGUMENT payments[].amount not_allowed",
     "INVALID_ARGUMENT payments[].amount out_of_bounds",
+    "INVALID_ARGUMENT payments[].amount required",
+    "INVALID_ARGUMENT payments[].foreign_currency not_allowed",
+    "INVALID_ARGUMENT payments[].foreign_currency required",
+    "INVALID_ARGUMENT payments[].foreign_currency_amount out_of_bounds",
+    "INVALID_ARGUMENT payments[].foreign_currency_amount required",
+    *(
+        f"INVALID_ARGUMENT returns[].{field}"
+        for field in (
+            "return_reference duplicate",
+            "line_items[].line_item.line_item_id duplicate",
+            "line_items[].line_item.quantity out_of_bounds",
+            "line_items[].line_item.retail_price out_of_bounds",
+            "line_items[].line_item.cost_price out_of_bounds",
+            "line_items[].returned_before out_of_bounds",
+            "line_items[].quantity out_of_bounds",
+        )
+    ),
+    "INVALID_ARGUMENT quotes[].quote_reference duplicate",
+    "INVALID_ARGUMENT quotes[].line_items[].line_item_id duplicate",
+    "INVALID_ARGUMENT quotes[].line_items[].retail_price out_of_bounds",
     "OUT_OF_RANGE line_items[].retail_price out_of_bounds",
     "OUT_OF_RANGE total out_of_bounds",
 )
@@ -96,7 +124,20 @@ REQUIRED = frozenset(
         ),
         *(f"explained {reason.value}" for reason in ExplanationReason),
         "explained given",
-        "line deposit",
+        *(f"frozen {name}" for name in ("returned", "by_count", "fractional", "quoted", "renamed")),
+        *(f"sales {name}" for name in ("sale", "quote", "return", "unnamed return", "expense")),
+        *(f"sales {name}" for name in ("paid", "refunded", "exchange", "foreign")),
+        *(f"behavior {name}" for name in BEHAVIORS),
+        "account credit",
+        "account overdue",
+        "customer business",
+        "paid credit",
+        "paid externally",
+        "paid foreign computed",
+        "paid foreign with change",
+        "due foreign",
+        "due foreign back",
+        *(f"best price {what}" for what in ("proven", "not proven", "priority stands")),
         "basket disabled_campaigns",
         "basket exempt",
         "basket many_lines",
@@ -129,21 +170,55 @@ def kinds_of(context: Context, basket: Basket, outcome: Outcome) -> set[str]:
     }
     kinds.update(_kinds_of_basket(basket))
     kinds.update(_kinds_of_payment(context, basket, outcome))
+    kinds.update(_kinds_of_customer(outcome))
+    for due in outcome.payment.foreign_due:
+        kinds.add("due foreign back" if due.amount_micros < 0 else "due foreign")
     if outcome.contribution_status is not None:
         kinds.add(f"status {outcome.contribution_status.value}")
     campaigns = {one.id: one for one in (*context.campaigns, *basket.campaigns)}
     extra = {one.id for one in basket.campaigns}
     for explanation in outcome.explanations or ():
         kinds.add(f"explained {explanation.reason.value if explanation.reason else 'given'}")
+    kinds.update(_kinds_of_frozen(outcome))
+    kinds.update(_kinds_of_sales(outcome))
     for line in outcome.line_items:
-        if line.behavior is not None and "container_deposit" in line.behavior:
-            kinds.add("line deposit")
+        kinds.update(f"behavior {kind}" for kind in line.behavior or {})
         if line.cost_price_micros is not None:
             kinds.add("line cost")
         kinds.update(f"tax {tax.type.value}" for tax in line.taxes)
-        for record in line.discounts:
+        for record in line.discounts if line.frozen is None else ():
             kinds.update(_kinds_of_record(record, campaigns, extra))
     return kinds
+
+
+def _kinds_of_frozen(outcome: EvaluatedBasket) -> Iterator[str]:
+    for line in outcome.line_items:
+        if line.frozen is None:
+            continue
+        yield "frozen quoted" if line.frozen.return_reference is None else "frozen returned"
+        if line.unit_count_micros is not None:
+            yield "frozen by_count"
+        elif line.quantity_micros % MICRO:
+            yield "frozen fractional"
+        if line.frozen.line_item_id != line.line_item_id:
+            yield "frozen renamed"
+
+
+def _kinds_of_sales(outcome: EvaluatedBasket) -> Iterator[str]:
+    for part in outcome.sales:
+        summary = part.summary
+        if summary.quote_reference is not None:
+            yield "sales quote"
+        elif summary.is_return and summary.return_reference is None:
+            yield "sales unnamed return"
+        else:
+            yield f"sales {summary.kind.value}"
+        for payment in part.payments:
+            yield "sales exchange" if payment.payment_type == "exchange" else "sales paid"
+            if payment.amount_micros * outcome.total_micros < 0:
+                yield "sales refunded"
+            if payment.foreign_currency_amount_micros is not None:
+                yield "sales foreign"
 
 
 def _sign_of(basket: Basket) -> str:
@@ -192,11 +267,30 @@ def _kinds_of_taxes(taxes: tuple[Tax, ...]) -> Iterator[str]:
             yield f"tax compound {tax.type.value}"
 
 
+def _kinds_of_customer(outcome: EvaluatedBasket) -> Iterator[str]:
+    if outcome.customer is not None and outcome.customer.organization_number:
+        yield "customer business"
+    account = outcome.customer_account
+    if account is not None and account.credit_available_micros is not None:
+        yield "account credit"
+    if account is not None and account.overdue_deposit_micros is not None:
+        yield "account overdue"
+
+
 def _kinds_of_payment(context: Context, basket: Basket, outcome: EvaluatedBasket) -> Iterator[str]:
     if not any(payment.success for payment in basket.payments):
         return
     rule = context.market.cash_rounding
     settlement = outcome.payment
+    for payment in basket.payments:
+        if payment.payment_type.startswith(("invoice", "customer_account")):
+            yield "paid credit"
+        if payment.payment_type.startswith("externally_paid"):
+            yield "paid externally"
+        if payment.foreign_currency is not None and payment.amount_micros == 0:
+            yield "paid foreign computed"
+    if settlement.cashback_micros and basket.payments[-1].foreign_currency is not None:
+        yield "paid foreign with change"
     if settlement.due_micros == 0 and settlement.cash_rounding_micros:
         yield f"cash {rule.tie.value} {rule.applies_to.value}"
         yield "paid rounded"

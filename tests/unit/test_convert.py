@@ -16,7 +16,7 @@ from engine.rpc.convert import (
     context_from_proto,
     context_to_proto,
 )
-from tests.support import models
+from tests.support import models, recorded_models
 from tillcore.v1 import basket_pb2, campaign_pb2, context_pb2, market_pb2, product_pb2
 
 UNIT = limits.MICROS_PER_UNIT
@@ -34,6 +34,13 @@ def problems_of(read: Callable[[], object]) -> list[tuple[str, str]]:
 
 @given(models.baskets())
 def test_basket_when_sent_and_read_then_equal(basket: Basket) -> None:
+    data = basket_to_proto(basket).SerializeToString()
+
+    assert basket == basket_from_proto(basket_pb2.Basket.FromString(data))
+
+
+@given(recorded_models.baskets_with_records())
+def test_records_when_sent_and_read_then_equal(basket: Basket) -> None:
     data = basket_to_proto(basket).SerializeToString()
 
     assert basket == basket_from_proto(basket_pb2.Basket.FromString(data))
@@ -157,6 +164,28 @@ def test_basket_when_several_fields_bad_then_every_one_is_named() -> None:
         ("b.payments[0].foreign_currency", "unknown_value"),
         ("b.evaluate_time.nanos", "bad_time"),
     } == set(problems_of(lambda: basket_from_proto(message, "b")))
+
+
+@pytest.mark.parametrize("rate", [0, -1, limits.AMOUNT_MICROS_END])
+def test_payment_when_its_rate_is_no_rate_then_is_named(rate: int) -> None:
+    payment = basket_pb2.Payment(payment_type="cash", exchange_rate_micros=rate)
+
+    found = problems_of(lambda: basket_from_proto(basket_pb2.Basket(payments=[payment]), "b"))
+
+    assert [("b.payments[0].exchange_rate_micros", "out_of_bounds")] == found
+
+
+def test_market_when_its_rates_are_bad_then_every_one_is_named() -> None:
+    rates = {"DKK": 1, "EUR": 0, "eur": 7_450_000, "SEK": 650_000}
+    market = market_pb2.Market(id="dk", currency_code="DKK", exchange_rates_micros=rates)
+
+    found = problems_of(lambda: context_from_proto(context_pb2.Context(market=market)))
+
+    assert {
+        ("context.market.exchange_rates_micros.DKK", "not_allowed"),
+        ("context.market.exchange_rates_micros.EUR", "out_of_bounds"),
+        ("context.market.exchange_rates_micros.eur", "unknown_value"),
+    } == set(found)
 
 
 def test_basket_when_too_many_lines_then_none_is_read() -> None:

@@ -5,7 +5,22 @@ import pytest
 from google.rpc import error_details_pb2
 
 from engine import limits
-from engine.errors import FieldProblem, InvalidInput, OutOfRange, Reason, TillcoreError, invalid
+from engine.errors import (
+    AlreadyExists,
+    Conflict,
+    FieldProblem,
+    InvalidInput,
+    NotFound,
+    OutOfRange,
+    Overloaded,
+    PermissionDenied,
+    Reason,
+    StoreUnavailable,
+    TillcoreError,
+    Unauthenticated,
+    WrongState,
+    invalid,
+)
 from engine.rpc.status import CODES, Draining, located, status_of
 from tillcore.v1 import error_reason_pb2
 
@@ -24,7 +39,20 @@ def test_error_reason_when_named_then_name_and_value_agree() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [invalid("a", Reason.REQUIRED, "m"), OutOfRange("a", "m"), Draining()]
+    "error",
+    [
+        invalid("a", Reason.REQUIRED, "m"),
+        OutOfRange("a", "m"),
+        Draining(),
+        NotFound("m"),
+        AlreadyExists("m"),
+        WrongState("m"),
+        Conflict("m"),
+        Unauthenticated("m"),
+        PermissionDenied("m"),
+        Overloaded("m"),
+        StoreUnavailable("m"),
+    ],
 )
 def test_codes_when_looked_up_then_the_published_name_of_the_error(error: TillcoreError) -> None:
     assert error.code == CODES[type(error)].name

@@ -276,7 +276,7 @@ def test_count_when_a_line_is_fractional_then_joins_no_group(
 
 
 def test_count_when_a_line_takes_no_discount_then_does_not_count(evaluator: Evaluate) -> None:
-    shipped = line("tea", "2", behavior={"shipping": {}})
+    shipped = line("tea", "2", ecom_id="web-1", behavior={"shipping": {}})
 
     found = explained(evaluator, [shipped, line("tea")], CANDY)
 

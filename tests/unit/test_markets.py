@@ -113,6 +113,7 @@ def test_market_when_all_is_given_then_has_every_field() -> None:
         "default_taxes": [{VAT}], "tax_rounding": "line", "inclusive_rounding": "tax",
         "tie": "half_even", "discount_policy": "best_price", "sale_price_priority": 50.5,
         "cash_increment": "0.2", "contribution_ratio_target": 0.4,
+        "exchange_rates": {{"USD": 1.655, "EUR": "1.95", "AUD": null}},
         "cash_rounding": {{"tie": "away", "min_amount": 0.05, "applies_to": "all"}}}}"""
     expected = Market(
         id="nz",
@@ -132,6 +133,7 @@ def test_market_when_all_is_given_then_has_every_field() -> None:
             applies_to=CashScope.ALL,
         ),
         contribution_ratio_target_micros=400_000,
+        exchange_rates_micros={"USD": 1_655_000, "EUR": 1_950_000},
     )
 
     assert expected == read_market(decode(text))
@@ -167,6 +169,10 @@ def test_cash_rounding_when_partly_given_then_starts_from_the_currency(
         ([("cash_rounding.mode", Reason.UNKNOWN_FIELD)], '{"cash_rounding":{"mode":"up"}}'),
         ([("contribution_ratio_target", Reason.OUT_OF_BOUNDS)], '{"contribution_ratio_target":40}'),
         ([("tax_roundin", Reason.UNKNOWN_FIELD)], '{"tax_roundin":"line"}'),
+        ([("exchange_rates", Reason.WRONG_TYPE)], '{"exchange_rates":[7.45]}'),
+        ([("exchange_rates.EUR", Reason.OUT_OF_BOUNDS)], '{"exchange_rates":{"EUR":0}}'),
+        ([("exchange_rates.DKK", Reason.NOT_ALLOWED)], '{"exchange_rates":{"DKK":1}}'),
+        ([("exchange_rates.eur", Reason.UNKNOWN_VALUE)], '{"exchange_rates":{"eur":7}}'),
     ],
 )
 def test_market_when_a_field_is_bad_then_names_it(expected: Found, members: str) -> None:

@@ -332,7 +332,6 @@ TO_TENTH = CashRounding(increment_micros=micros("0.1"), tie=CashTie.TOWARD_ZERO)
         ("99.80", (("card", "50.10"),), settled("49.70", "49.50", "0.20")),
         ("0.20", (), settled("0.20", "0", "0.20")),
         ("0.25", (), settled("0.25", "0.50", "-0.25")),
-        ("10", (("card", "12"),), settled("-2", "-2", "0")),
     ],
 )
 def test_payments_when_made_then_settle_the_total_in_order(
@@ -389,6 +388,7 @@ def test_card_when_it_pays_the_exact_rest_then_nothing_is_rounded(scope: CashSco
     ("payments", "field", "reason"),
     [
         ((("cash", "10.20"), ("card", "1")), "payments[0].amount", Reason.OUT_OF_BOUNDS),
+        ((("card", "170.06"),), "payments[0].amount", Reason.OUT_OF_BOUNDS),
         ((("card", "170.05"), ("cash", "1")), "payments[1].amount", Reason.NOT_ALLOWED),
         ((("cash", "200"), ("card", "1")), "payments[1].amount", Reason.NOT_ALLOWED),
         ((("cash.rounding", "0.04"), ("cash", "170")), "payments[0].amount", Reason.OUT_OF_BOUNDS),

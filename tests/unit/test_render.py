@@ -11,6 +11,7 @@ from engine.model import (
     Application,
     ContributionStatus,
     Customer,
+    CustomerAccount,
     Dimension,
     DimensionValue,
     DiscountDomain,
@@ -22,6 +23,7 @@ from engine.model import (
     EvaluatedLine,
     Explanation,
     ExplanationReason,
+    ForeignDue,
     Product,
     PurchaseType,
     Settlement,
@@ -256,6 +258,44 @@ def test_customer_when_a_business_then_has_name_and_address() -> None:
         "organization_number": "38683829",
     }
     assert expected == value["customer"]
+
+
+def test_customer_when_a_person_then_has_the_identifier_alone() -> None:
+    customer = Customer(identifier="c", name="Ida", balance_micros=5, credit_limit_micros=5)
+
+    value = rendered(msgspec.structs.replace(BASKET, customer=customer))
+
+    assert isinstance(value, dict)
+    assert {"identifier": "c"} == value["customer"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "account"),
+    [
+        ({"credit_available": "500.00"}, CustomerAccount(credit_available_micros=500_000_000)),
+        ({"overdue_deposit": "300.005"}, CustomerAccount(overdue_deposit_micros=300_005_000)),
+    ],
+)
+def test_customer_account_when_there_is_something_to_say_then_has_it(
+    expected: object, account: CustomerAccount
+) -> None:
+    value = rendered(msgspec.structs.replace(BASKET, customer_account=account))
+
+    assert isinstance(value, dict)
+    assert expected == value["customer_account"]
+
+
+def test_foreign_due_when_there_are_rates_then_has_the_digits_of_each_currency() -> None:
+    dues = (
+        ForeignDue(currency_code="JPY", amount_micros=1_500_000_000),
+        ForeignDue(currency_code="EUR", amount_micros=10_000_000),
+    )
+    payment = msgspec.structs.replace(BASKET.payment, foreign_due=dues)
+
+    value = rendered(msgspec.structs.replace(BASKET, payment=payment))
+
+    assert isinstance(value, dict)
+    assert {"EUR": "10.00", "JPY": "1500"} == value["payment"]["foreign_due"]
 
 
 def test_line_when_all_is_given_then_has_every_member() -> None:

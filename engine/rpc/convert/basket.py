@@ -8,7 +8,13 @@ from engine.model import Basket, BasketLine, Payment
 from engine.rpc.convert.campaign import campaign_from_proto, campaign_to_proto
 from engine.rpc.convert.customer import customer_from_proto, customer_to_proto
 from engine.rpc.convert.discount import manual_discount_to_proto, manual_discounts_from_proto
-from engine.rpc.convert.fields import Problems
+from engine.rpc.convert.fields import Problems, quantity_from_proto
+from engine.rpc.convert.frozen import (
+    quote_to_proto,
+    quotes_from_proto,
+    returned_sale_to_proto,
+    returns_from_proto,
+)
 from engine.rpc.convert.line_behavior import behavior_from_proto, behavior_to_proto
 from engine.rpc.convert.market import currency_from_proto
 from engine.rpc.convert.product import (
@@ -34,10 +40,12 @@ def basket_to_proto(basket: Basket) -> basket_pb2.Basket:
         customer=customer_to_proto(basket.customer),
         coupons=basket.coupons,
         discounts=map(manual_discount_to_proto, basket.discounts),
-        payments=map(_payment_to_proto, basket.payments),
+        payments=map(payment_to_proto, basket.payments),
         campaigns=map(campaign_to_proto, basket.campaigns),
         disabled_campaigns=basket.disabled_campaigns,
         explain=basket.explain,
+        returns=map(returned_sale_to_proto, basket.returns),
+        quotes=map(quote_to_proto, basket.quotes),
     )
 
 
@@ -88,6 +96,8 @@ def basket_from_proto(
         )
         else (),
         explain=message.explain,
+        returns=returns_from_proto(message.returns, path, problems),
+        quotes=quotes_from_proto(message.quotes, path, problems),
     )
     problems.unique(path, "campaigns", [campaign.id for campaign in basket.campaigns])
     problems.finish()
@@ -130,7 +140,7 @@ def _lines_from_proto(
 def _line_from_proto(message: basket_pb2.BasketLine, path: str, problems: Problems) -> BasketLine:
     quantity = limits.MICROS_PER_UNIT
     if message.HasField("quantity_micros"):
-        quantity = _quantity(message.quantity_micros, path, problems)
+        quantity = quantity_from_proto(message.quantity_micros, path, problems)
     price = None
     if message.HasField("retail_price_micros"):
         price = problems.price(path, "retail_price_micros", message.retail_price_micros)
@@ -171,18 +181,11 @@ def _line_from_proto(message: basket_pb2.BasketLine, path: str, problems: Proble
     )
 
 
-def _quantity(micros: int, path: str, problems: Problems) -> int:
-    if micros == 0:
-        problems.add(f"{path}.quantity_micros", Reason.OUT_OF_BOUNDS, "expected a quantity, was 0")
-    return problems.between(
-        path, "quantity_micros", micros, -limits.QUANTITY_MICROS_MAX, limits.QUANTITY_MICROS_MAX
-    )
-
-
 # --- payments --------------------------------------------------------------------------------
 
 
-def _payment_to_proto(payment: Payment) -> basket_pb2.Payment:
+def payment_to_proto(payment: Payment) -> basket_pb2.Payment:
+    """Return the message of a payment."""
     return basket_pb2.Payment(
         payment_type=payment.payment_type,
         amount_micros=payment.amount_micros,
@@ -191,6 +194,7 @@ def _payment_to_proto(payment: Payment) -> basket_pb2.Payment:
         error=payment.error,
         foreign_currency=payment.foreign_currency or "",
         foreign_currency_amount_micros=payment.foreign_currency_amount_micros,
+        exchange_rate_micros=payment.exchange_rate_micros,
     )
 
 
@@ -200,12 +204,13 @@ def _payments_from_proto(
     if not problems.fits(path, "payments", len(messages), limits.PAYMENTS_PER_BASKET_MAX):
         return ()
     return tuple(
-        _payment_from_proto(message, f"{path}.payments[{index}]", problems)
+        payment_from_proto(message, f"{path}.payments[{index}]", problems)
         for index, message in enumerate(messages)
     )
 
 
-def _payment_from_proto(message: basket_pb2.Payment, path: str, problems: Problems) -> Payment:
+def payment_from_proto(message: basket_pb2.Payment, path: str, problems: Problems) -> Payment:
+    """Return the payment of a message."""
     currency = None
     if message.foreign_currency:
         currency = currency_from_proto(message.foreign_currency, path, "foreign_currency", problems)
@@ -219,4 +224,5 @@ def _payment_from_proto(message: basket_pb2.Payment, path: str, problems: Proble
         foreign_currency_amount_micros=problems.optional_amount(
             message, path, "foreign_currency_amount_micros"
         ),
+        exchange_rate_micros=problems.optional_rate(message, path, "exchange_rate_micros"),
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from engine.model import Effect, EffectKind, ManualDiscount, MarketPrice
 from engine.rpc.convert.fields import Problems
 from engine.rpc.convert.text import optional_text, text_to_proto
-from tillcore.v1 import basket_pb2
+from tillcore.v1 import basket_pb2, discount_pb2
 
 _AMOUNT_KINDS = {
     "amount_micros": EffectKind.AMOUNT,
@@ -15,26 +15,26 @@ _AMOUNT_KINDS = {
 }
 
 
-def discount_type_to_proto(effect: Effect) -> basket_pb2.DiscountType:
+def discount_type_to_proto(effect: Effect) -> discount_pb2.DiscountType:
     """Return the message of an effect, whose amounts are those of one market."""
     value = _micros(effect.value_micros)
     match effect.kind:
         case EffectKind.PERCENTAGE:
-            return basket_pb2.DiscountType(percentage_micros=value)
+            return discount_pb2.DiscountType(percentage_micros=value)
         case EffectKind.AMOUNT:
-            return basket_pb2.DiscountType(amount_micros=value)
+            return discount_pb2.DiscountType(amount_micros=value)
         case EffectKind.AMOUNT_PER_ITEM:
-            return basket_pb2.DiscountType(amount_per_item_micros=value)
+            return discount_pb2.DiscountType(amount_per_item_micros=value)
         case EffectKind.NEW_PRICE:
-            return basket_pb2.DiscountType(new_price_micros=value)
+            return discount_pb2.DiscountType(new_price_micros=value)
         case EffectKind.NEW_PRICE_PER_ITEM:
-            return basket_pb2.DiscountType(new_price_per_item_micros=value)
+            return discount_pb2.DiscountType(new_price_per_item_micros=value)
         case EffectKind.PERCENTAGE_WITH_MAX:
             assert effect.max_micros is not None, "a percentage with a maximum has one"
-            capped = basket_pb2.PercentageWithMax(
+            capped = discount_pb2.PercentageWithMax(
                 percentage_micros=value, max_micros=_micros(effect.max_micros)
             )
-            return basket_pb2.DiscountType(percentage_with_max=capped)
+            return discount_pb2.DiscountType(percentage_with_max=capped)
 
 
 def _micros(value: MarketPrice) -> int:
@@ -43,7 +43,7 @@ def _micros(value: MarketPrice) -> int:
 
 
 def discount_type_from_proto(
-    message: basket_pb2.DiscountType, path: str, problems: Problems
+    message: discount_pb2.DiscountType, path: str, problems: Problems
 ) -> Effect:
     """Return the effect of a message."""
     kind = message.WhichOneof("kind")

@@ -113,6 +113,12 @@ class Problems(readers.Problems):
             return None
         return self.amount(path, name, getattr(message, name))
 
+    def optional_rate(self, message: Message, path: str, name: str) -> int | None:
+        """Check the exchange rate in micros of an `optional` field; None when it is absent."""
+        if not message.HasField(name):
+            return None
+        return self.between(path, name, getattr(message, name), 1, AMOUNT_MICROS_MAX)
+
     def price(self, path: str, name: str, value: int) -> int:
         """Check an amount in micros that is not negative."""
         return self.between(path, name, value, 0, AMOUNT_MICROS_MAX)
@@ -156,6 +162,15 @@ class Problems(readers.Problems):
             return True
         self.add(f"{path}.{name}", Reason.TOO_MANY, f"expected at most {maximum}, was {count}")
         return False
+
+
+def quantity_from_proto(micros: int, path: str, problems: Problems) -> int:
+    """Check the quantity of a line in micros: not 0, and in its range."""
+    if micros == 0:
+        problems.add(f"{path}.quantity_micros", Reason.OUT_OF_BOUNDS, "expected a quantity, was 0")
+    return problems.between(
+        path, "quantity_micros", micros, -limits.QUANTITY_MICROS_MAX, limits.QUANTITY_MICROS_MAX
+    )
 
 
 def entry(path: str, name: str, key: str) -> str:

@@ -4,9 +4,15 @@ from typing import cast
 
 from google.protobuf.message import Message
 
-from engine.request import BEHAVIORS
+from engine.behaviors import BEHAVIORS, behavior_of
+from engine.errors import InvalidInput
+from engine.render_line import carried_json
 from engine.rpc.convert.fields import Problems
+from engine.strict_json import decode
 from tillcore.v1 import line_behavior_pb2
+
+REPORT = "report"
+"""The member that is one JSON value: text in a message, the value itself in the model."""
 
 
 def behavior_to_proto(behavior: dict[str, object] | None) -> line_behavior_pb2.LineBehavior | None:
@@ -35,6 +41,8 @@ def _fill(message: Message, members: object) -> None:
             inner: Message = getattr(message, name)
             inner.SetInParent()
             _fill(inner, value)
+        elif name == REPORT:
+            setattr(message, name, carried_json(value).decode())
         elif isinstance(value, list | tuple):
             getattr(message, name).extend(value)
         else:
@@ -50,9 +58,8 @@ def behavior_from_proto(
         problems.required(path, f"one of {', '.join(BEHAVIORS)}")
         return {}
     chosen: Message = getattr(message, kind)
-    for name in BEHAVIORS[kind]:
-        problems.required_id(f"{path}.{kind}", name, getattr(chosen, name))
-    return {kind: _members(chosen, f"{path}.{kind}", problems)}
+    members = _members(chosen, f"{path}.{kind}", problems)
+    return behavior_of({kind: members}, path, problems) or {}
 
 
 def _members(message: Message, path: str, problems: Problems) -> dict[str, object]:
@@ -61,11 +68,17 @@ def _members(message: Message, path: str, problems: Problems) -> dict[str, objec
     for field, value in message.ListFields():
         if isinstance(value, Message):
             members[field.name] = _members(value, f"{path}.{field.name}", problems)
-        elif isinstance(value, str):
-            members[field.name] = problems.text(path, field.name, value)
+        elif field.name == REPORT:
+            members[field.name] = _report(value, f"{path}.{field.name}", problems)
         else:
-            members[field.name] = [
-                problems.text(path, f"{field.name}[{index}]", text)
-                for index, text in enumerate(value)
-            ]
+            members[field.name] = value if isinstance(value, str) else list(value)
     return members
+
+
+def _report(text: str, path: str, problems: Problems) -> object:
+    """Return the value of a JSON text; None after a problem."""
+    try:
+        return decode(text)
+    except InvalidInput as error:
+        problems.add_all(path, error.problems)
+        return None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from engine import limits, numbers
 from engine.errors import Reason
 from engine.instants import timezone_name
-from engine.markets import currency
+from engine.markets import check_foreign, currency
 from engine.model import (
     CashRounding,
     CashScope,
@@ -62,6 +62,7 @@ def market_to_proto(market: Market) -> market_pb2.Market:
             applies_to=_CASH_SCOPES[market.cash_rounding.applies_to],
         ),
         contribution_ratio_target_micros=market.contribution_ratio_target_micros,
+        exchange_rates_micros=market.exchange_rates_micros,
     )
 
 
@@ -103,7 +104,20 @@ def market_from_proto(message: market_pb2.Market, path: str, problems: Problems)
         sale_price_priority_micros=problems.amount(path, "sale_price_priority_micros", priority),
         cash_rounding=_cash_rounding(message, currency_code, path, problems),
         contribution_ratio_target_micros=target,
+        exchange_rates_micros=_exchange_rates(message, currency_code, path, problems),
     )
+
+
+def _exchange_rates(
+    message: market_pb2.Market, currency_code: str, path: str, problems: Problems
+) -> dict[str, int]:
+    """Return the rates of foreign currencies by code."""
+    rates = dict(sorted(message.exchange_rates_micros.items()))
+    for code, rate in rates.items():
+        field = problems.key(path, "exchange_rates_micros", code)
+        check_foreign(code, currency_code, field, problems)
+        problems.between_at(field, rate, 1, limits.AMOUNT_MICROS_END - 1)
+    return rates
 
 
 def _timezone(name: str, path: str, problems: Problems) -> str:

@@ -18,16 +18,17 @@ def time_to_proto(time_ns: int) -> Timestamp:
 
 
 def time_from_proto(message: Timestamp, path: str, name: str, problems: Problems) -> int:
-    """Return a moment in nanoseconds since 1970-01-01 UTC."""
+    """Return a moment in nanoseconds since 1970-01-01 UTC; the path of a request itself is empty."""
+    field = f"{path}.{name}" if path else name
     if not 0 <= message.nanos < _NS_PER_SECOND:
         problems.add(
-            f"{path}.{name}.nanos",
+            f"{field}.nanos",
             Reason.BAD_TIME,
             f"expected 0 to {_NS_PER_SECOND - 1}, was {message.nanos}",
         )
     if not _SECONDS_MIN <= message.seconds <= _SECONDS_MAX:
         problems.add(
-            f"{path}.{name}.seconds",
+            f"{field}.seconds",
             Reason.BAD_TIME,
             f"expected {_SECONDS_MIN} to {_SECONDS_MAX}, was {message.seconds}",
         )
