@@ -1,0 +1,159 @@
+"""Add entries to the journal of an account, in the transaction that makes what they record."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select, update
+
+from engine.journal import Record, append, key_change
+from engine.journal_keys import Signer
+from engine.journal_totals import NOTHING, add_receipt
+from engine.model.journal import Head, RunningTotals, SignedEntry
+from server.journal_key import JournalKey
+from server.storage.counters import next_number
+from server.storage.journal_tables import journal_entry, journal_head, journal_key
+from server.storage.statements import insert
+
+_TOTALS = msgspec.json.Decoder(dict[str, RunningTotals])
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+_REGISTER_ENTRIES = "journal"
+"""The counter of a register's entries."""
+
+
+class Journal:
+    """The end of an account's journal while its row is locked; entries are written at the end."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        account_id: str,
+        signer: Signer,
+        head: Head,
+        totals: dict[str, RunningTotals],
+    ) -> None:
+        self._connection = connection
+        self._account_id = account_id
+        self._signer = signer
+        self._totals = totals
+        self._rows: list[dict[str, Any]] = []
+        self.head = head
+
+    def totals(self, currency_code: str) -> RunningTotals:
+        """Return the sums of all receipts in a currency, those just added included."""
+        return self._totals.get(currency_code, NOTHING)
+
+    def add(self, record: Record) -> SignedEntry:
+        """Add an entry: it gets its numbers, is chained and signed.
+
+        Raises:
+            OutOfRange: A number does not fit 64 bits, or the entry is too long.
+        """
+        if record.register is not None:
+            number = next_number(
+                self._connection,
+                account_id=self._account_id,
+                kind=_REGISTER_ENTRIES,
+                scope_id=record.register,
+            )
+            record = msgspec.structs.replace(record, register_number=number)
+        signed, self.head = append(
+            record, account=self._account_id, head=self.head, signer=self._signer
+        )
+        if record.receipt is not None:
+            currency_code = record.receipt.currency_code
+            self._totals[currency_code] = add_receipt(
+                self.totals(currency_code), record.kind, record.receipt
+            )
+        self._rows.append(
+            {
+                "account_id": self._account_id,
+                "number": self.head.number,
+                "kind": record.kind.value,
+                "register_id": record.register,
+                "instant_ns": record.instant_ns,
+                "entry": signed.entry,
+                "hash": signed.hash,
+                "signature": signed.signature,
+            }
+        )
+        return signed
+
+    def write(self) -> None:
+        """Write the entries and the new head."""
+        if not self._rows:
+            return
+        self._connection.execute(journal_entry.insert(), self._rows)
+        self._connection.execute(
+            update(journal_head)
+            .where(journal_head.c.account_id == self._account_id)
+            .values(
+                number=self.head.number,
+                hash=self.head.hash,
+                totals=_ENCODER.encode(self._totals).decode(),
+            )
+        )
+        self._rows.clear()
+
+
+@contextmanager
+def open_journal(
+    connection: Connection, *, account_id: str, key: JournalKey, now_ns: int
+) -> Iterator[Journal]:
+    """Lock the end of a journal, and write what was added when the block ends without an error.
+
+    A key other than the account's last one takes over with an entry of its own.
+
+    Args:
+        connection: The transaction.
+        account_id: Whose journal it is.
+        key: Signs the entries.
+        now_ns: When a new key takes over.
+    """
+    head, totals = _locked_head(connection, account_id)
+    version, is_new = _key_version(connection, account_id, key, now_ns)
+    signer = key.signer(version)
+    journal = Journal(connection, account_id=account_id, signer=signer, head=head, totals=totals)
+    if is_new and version > 1:
+        taking_over = key_change(
+            signer.public_key, instant_ns=now_ns, timezone="UTC", offset_seconds=0
+        )
+        journal.add(taking_over)
+    yield journal
+    journal.write()
+
+
+def _locked_head(connection: Connection, account_id: str) -> tuple[Head, dict[str, RunningTotals]]:
+    """Return the last entry and the totals so far, with their row locked."""
+    empty = Head()
+    statement = insert(connection, journal_head).values(
+        account_id=account_id, number=empty.number, hash=empty.hash, totals="{}"
+    )
+    connection.execute(statement.on_conflict_do_nothing(index_elements=["account_id"]))
+    own = select(journal_head).where(journal_head.c.account_id == account_id)
+    row = connection.execute(own.with_for_update()).mappings().one()
+    return Head(number=row["number"], hash=row["hash"]), _TOTALS.decode(row["totals"])
+
+
+def _key_version(
+    connection: Connection, account_id: str, key: JournalKey, now_ns: int
+) -> tuple[int, bool]:
+    """Return the version of the key in this journal, and whether it is new to it."""
+    own = select(journal_key).where(journal_key.c.account_id == account_id)
+    latest = own.order_by(journal_key.c.key_version.desc()).limit(1)
+    row = connection.execute(latest).mappings().one_or_none()
+    if row is not None and row["public_key"] == key.public_der:
+        return row["key_version"], False
+    version = 1 if row is None else row["key_version"] + 1
+    connection.execute(
+        journal_key.insert().values(
+            account_id=account_id,
+            key_version=version,
+            public_key=key.public_der,
+            created_ns=now_ns,
+        )
+    )
+    return version, True

@@ -1,0 +1,71 @@
+"""Ask the database what metrics and readiness want to know: journals, queues, does it write."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, func, literal_column, select, text
+
+from server.storage.export_tables import export_entry, export_queue
+from server.storage.exports import WAITING
+from server.storage.journal_tables import journal_head
+
+
+class Waiting(NamedTuple):
+    """What waits in the queues of one kind: how many entries, and since when the oldest."""
+
+    kind: str
+    entry_count: int
+    oldest_ns: int | None
+
+
+class Stored(NamedTuple):
+    """What is stored in all accounts together.
+
+    Attributes:
+        journal_count: The entries of all journals.
+        waiting: The entries that wait, by kind of queue.
+    """
+
+    journal_count: int
+    waiting: tuple[Waiting, ...]
+
+
+def read_stored(connection: Connection) -> Stored:
+    """Return what is stored; it takes as long as entries wait, not as entries are."""
+    journal_count = connection.execute(select(func.sum(journal_head.c.number))).scalar()
+    queue, entry = export_queue.c, export_entry.c
+    waiting = and_(
+        entry.account_id == queue.account_id,
+        entry.queue_id == queue.queue_id,
+        entry.state == WAITING,
+    )
+    statement = (
+        select(queue.kind, func.count(entry.entry_number), func.min(entry.created_ns))
+        .select_from(export_queue.outerjoin(export_entry, waiting))
+        .group_by(queue.kind)
+        .order_by(queue.kind)
+    )
+    rows = connection.execute(statement).all()
+    return Stored(int(journal_count or 0), tuple(Waiting(*row) for row in rows))
+
+
+def read_probe(connection: Connection) -> None:
+    """Read the head of a journal, if there is one.
+
+    Raises:
+        DBAPIError: The database does not answer.
+    """
+    connection.execute(select(journal_head.c.hash).limit(1)).all()
+
+
+def write_probe(connection: Connection) -> None:
+    """Write without changing anything, so that the commit has to reach the disk.
+
+    Raises:
+        DBAPIError: The database does not write.
+    """
+    if connection.dialect.name == "sqlite":
+        version = connection.execute(text("PRAGMA user_version")).scalar_one()
+        connection.execute(text(f"PRAGMA user_version = {int(version)}"))
+    else:
+        # A transaction with a number of its own is logged, also when it did nothing else.
+        connection.execute(select(literal_column("pg_current_xact_id()::text"))).all()

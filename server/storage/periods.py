@@ -1,0 +1,170 @@
+"""The open period of a register: locked, added to, written back."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, select, update
+
+from engine.errors import FieldProblem, NotFound, Reason, WrongState
+from engine.journal_totals import NOTHING, add_receipt
+from engine.model import Sale
+from engine.model.journal import EntryKind, ReceiptAmounts, RunningTotals
+from engine.model.register import RegisterEvent, RegisterPeriod
+from engine.register_totals import RegisterTotals
+from engine.strict_json import shown_text
+from server.storage.account_tables import register
+from server.storage.money import to_micros
+from server.storage.register_tables import register_period
+
+_JOURNAL_TOTALS = msgspec.json.Decoder(RunningTotals)
+_COUNTS = msgspec.json.Decoder(dict[RegisterEvent, int])
+_PLAIN = msgspec.json.Decoder()
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+class Period:
+    """A register's open period while its row is locked."""
+
+    def __init__(self, row: RowMapping) -> None:
+        self.number: int = row["period_number"]
+        self.account_id: str = row["account_id"]
+        self.register_id: str = row["register_id"]
+        self.currency_code: str = row["currency_code"]
+        self.scale: int = row["scale"]
+        self.totals = totals_from_text(row["totals"])
+        self.journal_totals = _JOURNAL_TOTALS.decode(row["journal_totals"])
+        self._counts = _COUNTS.decode(row["event_counts"])
+        self._row = row
+
+    def value(self) -> RegisterPeriod:
+        """Return the period beside its sales, with the events counted so far."""
+        difference = self._row["cash_diff_at_open_minor"]
+        return RegisterPeriod(
+            id=self._row["period_id"],
+            base_currency_code=self.currency_code,
+            opened_at_ns=self._row["opened_ns"],
+            cash_total_at_open_micros=self._micros(self._row["cash_total_at_open_minor"]),
+            cash_diff_at_open_micros=None if difference is None else self._micros(difference),
+            cash_diff_comment_at_open=self._row["cash_diff_comment_at_open"],
+            event_counts=dict(self._counts),
+        )
+
+    def add_sale(self, sale: Sale) -> None:
+        """Add a sale, return or expense to the totals.
+
+        Raises:
+            InvalidInput: The sale is in another currency or contradicts itself.
+        """
+        self.totals.add(sale)
+
+    def add_voided(self) -> None:
+        """Count one voided checkout in the totals."""
+        self.totals.add_voided()
+
+    def add_receipt(self, kind: EntryKind, receipt: ReceiptAmounts) -> None:
+        """Add a receipt to the totals that the journal seals, and count its event."""
+        self.journal_totals = add_receipt(self.journal_totals, kind, receipt)
+        self.count(RegisterEvent(kind.value))
+
+    def count(self, event: RegisterEvent, times: int = 1) -> None:
+        """Count an event."""
+        self._counts[event] = self._counts.get(event, 0) + times
+
+    def write(self, connection: Connection, **changes: Any) -> None:
+        """Write what was added, and further columns."""
+        connection.execute(
+            update(register_period)
+            .where(
+                register_period.c.account_id == self.account_id,
+                register_period.c.register_id == self.register_id,
+                register_period.c.period_number == self.number,
+            )
+            .values(
+                totals=totals_to_text(self.totals),
+                journal_totals=_ENCODER.encode(self.journal_totals).decode(),
+                event_counts=_counts_to_text(self._counts),
+                **changes,
+            )
+        )
+
+    def _micros(self, minor: int) -> int:
+        return to_micros(minor, scale=self.scale)
+
+
+def find_open_period(
+    connection: Connection, *, account_id: str, register_id: str, is_locked: bool
+) -> Period | None:
+    """Return the open period of a register, None when the register is closed.
+
+    Args:
+        connection: The transaction.
+        account_id: Whose register it is.
+        register_id: The register.
+        is_locked: Whether nobody else adds to the period until the transaction ends.
+    """
+    statement = select(register_period).where(
+        register_period.c.account_id == account_id,
+        register_period.c.register_id == register_id,
+        register_period.c.closed_ns.is_(None),
+    )
+    if is_locked:
+        statement = statement.with_for_update()
+    row = connection.execute(statement).mappings().first()
+    return None if row is None else Period(row)
+
+
+def lock_register(connection: Connection, *, account_id: str, register_id: str) -> None:
+    """Keep others from opening a register until the transaction ends; its events go on.
+
+    Raises:
+        NotFound: The account has no such register.
+    """
+    own = select(register.c.register_id).where(
+        register.c.account_id == account_id, register.c.register_id == register_id
+    )
+    # Rows that refer to the register are still inserted: whoever does so may have its period.
+    if connection.execute(own.with_for_update(key_share=True)).first() is None:
+        raise NotFound(f"expected the id of a register, was {shown_text(register_id)}")
+
+
+def locked_period(connection: Connection, *, account_id: str, register_id: str) -> Period:
+    """Return the open period of a register, locked.
+
+    Raises:
+        WrongState: The register is closed.
+    """
+    found = find_open_period(
+        connection, account_id=account_id, register_id=register_id, is_locked=True
+    )
+    if found is None:
+        raise register_is_closed(register_id)
+    return found
+
+
+def register_is_closed(register_id: str) -> WrongState:
+    """Return the error for a register that has no open period."""
+    message = f"expected an open register, was closed: {shown_text(register_id)}"
+    return WrongState(message, (FieldProblem("register_id", Reason.REGISTER_CLOSED, message),))
+
+
+def _counts_to_text(counts: dict[RegisterEvent, int]) -> str:
+    return _ENCODER.encode({event.value: count for event, count in counts.items()}).decode()
+
+
+def totals_to_text(totals: RegisterTotals) -> str:
+    """Return totals as they are stored."""
+    return _ENCODER.encode(totals.to_plain()).decode()
+
+
+def totals_from_text(text: str) -> RegisterTotals:
+    """Return totals of how they are stored.
+
+    Raises:
+        InvalidInput: It is not what `totals_to_text` makes.
+    """
+    return RegisterTotals.from_plain(_PLAIN.decode(text))
+
+
+def no_totals(currency_code: str) -> tuple[str, str]:
+    """Return the totals of a new period as they are stored, and those that its journal seals."""
+    return totals_to_text(RegisterTotals(currency_code)), _ENCODER.encode(NOTHING).decode()

@@ -1,0 +1,31 @@
+"""Every table of the store, imported, so that the metadata is whole."""
+
+from server.storage import (
+    account_tables,
+    basket_tables,
+    catalog_tables,
+    counter_tables,
+    export_tables,
+    journal_tables,
+    key_tables,
+    order_tables,
+    register_tables,
+    sale_tables,
+    stock_tables,
+)
+from server.storage.columns import METADATA
+
+__all__ = [
+    "METADATA",
+    "account_tables",
+    "basket_tables",
+    "catalog_tables",
+    "counter_tables",
+    "export_tables",
+    "journal_tables",
+    "key_tables",
+    "order_tables",
+    "register_tables",
+    "sale_tables",
+    "stock_tables",
+]
