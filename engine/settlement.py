@@ -151,7 +151,8 @@ def with_amounts(
     Problems are those of successful payments in their order, one for each: at
     `payments[i].foreign_currency` (required beside a foreign amount or a rate; not_allowed: the
     market's own currency, or on an entry of rounding or change), `foreign_currency_amount`
-    (required; out_of_bounds: cash that the currency has no coins for) and `amount` (required
+    (required; out_of_bounds: cash that the currency has no coins for, or without a rate another
+    sign than that of the amount) and `amount` (required
     without a rate; out_of_bounds: not what the rate makes of it, or 10^12 and more).
     """
     found: list[Payment] = []
@@ -190,6 +191,10 @@ def _foreign_problem(i: int, payment: Payment, market: Market) -> FieldProblem |
         return _problem(i, Reason.OUT_OF_BOUNDS, message, "foreign_currency_amount")
     converted = _converted(payment, market)
     if converted is None:
+        if payment.amount_micros * foreign < 0:
+            message = f"expected the sign of the amount, {format_micros(payment.amount_micros)}"
+            message += f", was {format_micros(foreign)}"
+            return _problem(i, Reason.OUT_OF_BOUNDS, message, "foreign_currency_amount")
         if payment.amount_micros or not foreign:
             return None
         message = f"expected the amount in {market.currency_code}: no rate of {code} is known"

@@ -190,6 +190,8 @@ def _foreign_problem(payment: Payment, market: Market) -> tuple[str, Reason, str
     if payment.payment_type == CASH and pieces.denominator != 1:
         return "foreign_currency_amount", Reason.OUT_OF_BOUNDS, f"expected cash of {code}"
     amount, computed = of_micros(payment.amount_micros), foreign_amount(payment, market)
+    if computed is None and (amount < 0 < foreign or foreign < 0 < amount):
+        return "foreign_currency_amount", Reason.OUT_OF_BOUNDS, f"expected the sign of {amount}"
     if computed is None and amount == 0 and foreign != 0:
         return "amount", Reason.REQUIRED, f"expected an amount, or a rate of {code}"
     if computed is not None and to_micros(abs(computed)) >= limits.AMOUNT_MICROS_END:

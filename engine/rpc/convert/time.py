@@ -18,7 +18,7 @@ def time_to_proto(time_ns: int) -> Timestamp:
 
 
 def time_from_proto(message: Timestamp, path: str, name: str, problems: Problems) -> int:
-    """Return a moment in nanoseconds since 1970-01-01 UTC; the path of a request itself is empty."""
+    """Return a moment in nanoseconds since 1970-01-01 UTC; `path` is empty for a request itself."""
     field = f"{path}.{name}" if path else name
     if not 0 <= message.nanos < _NS_PER_SECOND:
         problems.add(

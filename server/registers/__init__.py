@@ -1,0 +1,1 @@
+"""Open, read and close registers: the work of RegisterService inside one transaction each."""
