@@ -20,6 +20,8 @@ PROTO_ROOT = ROOT / "proto"
 # The compiled schema with comments and imports: what `buf lint` reads, since the imported
 # google/rpc files come from Python packages and not from a schema registry.
 SCHEMA = ROOT / "build" / "tillcore.binpb"
+# The client is a distribution of its own, and absent from a source distribution of this one.
+CLIENT_ROOT = ROOT / "clients" / "python"
 GENERATED_PATTERNS = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi")
 
 # -fwrapv comes with many CPython builds. Money never relies on it: every addition is checked.
@@ -143,6 +145,8 @@ class BuildProto(Command):
         ]
         SCHEMA.parent.mkdir(exist_ok=True)
         subprocess.run(command, check=True)
+        if CLIENT_ROOT.is_dir():
+            subprocess.run([sys.executable, "-m", "codegen"], check=True, cwd=CLIENT_ROOT)
 
     def _remove_stale(self) -> None:
         """Remove modules whose .proto file is gone: they would still import."""

@@ -36,15 +36,24 @@ app = App(
 app.command(
     "engine.__main__:serve",
     name="engine",
-    help="Serve the stateless core over gRPC: BasketService, health and reflection.",
+    help="Serve the stateless core over gRPC: baskets and totals, health and reflection.",
     help_format="markdown",
 )
 app.command(
     "server.app:serve",
     name="serve",
-    help="Serve everything in one process: today the gRPC services of the core.",
+    help="Serve everything in one process, with its database.",
     help_format="markdown",
 )
+app.command("server.operations:migrate", help="Bring a database to the tables of this version.")
+app.command("server.operations:backup", help="Copy the embedded database into a file.")
+app.command(
+    "server.recompute:run",
+    name="recompute",
+    help="Add up stored sales again, and compare them with the stored totals.",
+)
+app.command("server.operations:account", help="Make accounts.")
+app.command("server.operations:apikey", help="Make keys.")
 
 
 @app.command(help_format="markdown")
@@ -82,6 +91,63 @@ def evaluate(
         is_reference=reference,
         clock=time.time_ns,
     )
+
+
+@app.command(help_format="markdown")
+def verify(
+    journal: Path,
+    /,
+    *,
+    key: Annotated[list[Path], Parameter(negative="")],
+    expect_head: str | None = None,
+    processes: int | None = None,
+) -> int:
+    """Verify the export of a journal offline: chain, signatures, numbers, sums of Z reports.
+
+    The exit status is 0 when the journal is sound, 1 when it is broken (the first bad entry is
+    named) and 2 when there is nothing to verify (wrong arguments, an unreadable file or key).
+
+    Args:
+        journal: File with the export.
+        key: File with a public key that is trusted, as PEM; more than one may be given. Later keys
+            that the journal hands over to need not be given.
+        expect_head: Hash of the last entry, as a Z report shows it. Without it nobody can see that
+            entries are missing at the end.
+        processes: How many processes check signatures beside the one that reads; one less than
+            there are cores for large files unless told otherwise.
+    """
+    from server import verify as verification
+
+    if processes is not None and processes < 0:
+        return _fail(f"expected 0 or more processes, was {processes}")
+    return verification.run(
+        journal, key_paths=key, expected_head=expect_head, process_count=processes
+    )
+
+
+@app.command(help_format="markdown")
+def aggregate(
+    sales: Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False)] = "-",
+    /,
+    *,
+    reference: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+) -> int:
+    """Total recorded sales without a server and print their register_summary as JSON.
+
+    The exit status is 0 when the sales were totalled, 1 when one was refused (the output is then
+    {"error": {"code", "fields", "message"}}) and 2 for wrong arguments or an unreadable file.
+
+    Args:
+        sales: File with one recorded sale a line, as JSON; - or nothing is standard input. Blank
+            lines are left out.
+        reference: Read all sales first and sum every number anew, without running totals. The
+            results are equal.
+    """
+    from server import aggregation
+
+    if sales.startswith("-") and sales != "-":
+        return _fail(f"expected a file or - as the sales, was the unknown option {sales}")
+    return aggregation.run(None if sales == "-" else Path(sales), is_reference=reference)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,53 +17,64 @@ _STEP_SECONDS: Final = 0.1
 
 
 class Bar:
-    """Counts baskets; shows itself on standard error once the work has taken a while."""
+    """Counts things; shows itself on standard error once the work has taken a while."""
 
-    def __init__(self, total_bytes: int | None, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, total: int | None, *, noun: str = "baskets", monotonic: Callable[[], float]
+    ) -> None:
         """Start without a bar.
 
         Args:
-            total_bytes: The length of the input, None when it is not known beforehand.
+            total: The length of the input in bytes, or how many things there are; None when it is
+                not known beforehand.
+            noun: What is counted, in the plural.
             monotonic: The time in seconds, from any beginning.
         """
         self._monotonic = monotonic
         self._due_seconds = monotonic() + DELAY_SECONDS
-        self._total_bytes = total_bytes
-        self._done_bytes = 0
-        self._basket_count = 0
+        self._noun = noun
+        self._done = 0
+        self._count = 0
         self._refused_count = 0
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TimeElapsedColumn(),
-            *(() if total_bytes is None else (TimeRemainingColumn(),)),
+            *(() if total is None else (TimeRemainingColumn(),)),
             console=Console(stderr=True),
         )
-        self._task = self._progress.add_task("", total=total_bytes, start=True)
+        self._task = self._progress.add_task("", total=total, start=True)
 
     def advance(self, byte_count: int, *, is_refused: bool) -> None:
         """Count one basket and the bytes of its line."""
-        self._done_bytes += byte_count
-        self._basket_count += 1
         self._refused_count += is_refused
+        self._advance(byte_count, count=1)
+
+    def count(self, count: int) -> None:
+        """Count things of which the total says how many there are."""
+        self._advance(count, count=count)
+
+    def _advance(self, done: int, *, count: int) -> None:
+        self._done += done
+        self._count += count
         now_seconds = self._monotonic()
         if now_seconds >= self._due_seconds:
             self._due_seconds = now_seconds + _STEP_SECONDS
             self._progress.start()
-            self._show(self._done_bytes)
+            self._show()
 
     def finish(self) -> None:
         """Leave the last count on the terminal, if anything was shown."""
         if self._progress.live.is_started:
-            self._show(self._done_bytes)
+            self._show()
             self._progress.stop()
 
-    def _show(self, done_bytes: int) -> None:
+    def _show(self) -> None:
         refused = f", {self._refused_count:,} refused" if self._refused_count else ""
         self._progress.update(
             self._task,
-            completed=done_bytes,
-            description=f"{self._basket_count:,} baskets{refused}",
+            completed=self._done,
+            description=f"{self._count:,} {self._noun}{refused}",
         )
 
 
@@ -72,7 +83,21 @@ def bar(source: BinaryIO, *, monotonic: Callable[[], float] = time.monotonic) ->
     """Yield the bar of an input, and leave the terminal as it was whatever happens."""
     status = os.fstat(source.fileno())
     total_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
-    shown = Bar(total_bytes, monotonic=monotonic)
+    with _finished(Bar(total_bytes, monotonic=monotonic)) as shown:
+        yield shown
+
+
+@contextmanager
+def counting(
+    total: int, *, noun: str, monotonic: Callable[[], float] = time.monotonic
+) -> Iterator[Bar]:
+    """Yield the bar of so many things, and leave the terminal as it was whatever happens."""
+    with _finished(Bar(total, noun=noun, monotonic=monotonic)) as shown:
+        yield shown
+
+
+@contextmanager
+def _finished(shown: Bar) -> Iterator[Bar]:
     try:
         yield shown
     finally:

@@ -88,13 +88,14 @@ def test_example_when_output_differs_then_found() -> None:
 
 def test_interfaces_when_context_and_basket_are_evaluated_then_accepted(tmp_path: Path) -> None:
     blocks = JSON_BLOCK.findall(INTERFACES.read_text(encoding="utf-8"))
-    context, basket, answer, campaign = blocks
-    assert ["explanations"] == list(json.loads(answer))
+    context, basket, records, sales, answer, campaign = blocks
+    assert ["explanations", "sales"] == [*json.loads(answer), *json.loads(sales)]
     whole = json.loads(context)
     whole["campaigns"].append(json.loads(campaign))
     path = tmp_path / "context.json"
     path.write_text(json.dumps(whole), encoding="utf-8")
 
-    result = tillcore("evaluate", path, stdin=basket.encode())
+    for each in (basket, records):
+        result = tillcore("evaluate", path, stdin=each.encode())
 
-    assert (0, b"") == (result.returncode, result.stderr), result.stdout
+        assert (0, b"") == (result.returncode, result.stderr), result.stdout

@@ -41,12 +41,13 @@ SUMS = (
 )
 
 
-def sample_sale(target: str) -> EvaluatedBasket:
+def sample_sale(target: str, key: str = "") -> EvaluatedBasket:
     """Return what a server makes of the sample basket."""
+    metadata = (("authorization", f"Bearer {key}"),) if key else ()
     basket = evaluate.basket_of(exact(BASKET.read_bytes()))
     with grpc.insecure_channel(target) as channel:
         response = BasketServiceStub(channel).EvaluateBasket(
-            EvaluateBasketRequest(basket=basket), timeout=SECONDS_MAX
+            EvaluateBasketRequest(basket=basket), timeout=SECONDS_MAX, metadata=metadata
         )
     return response.evaluated_basket
 
@@ -103,12 +104,43 @@ def test_serve_when_address_is_taken_then_says_so() -> None:
 
 
 @pytest.mark.parametrize("place", ["catalog", "context.json"])
-@pytest.mark.parametrize("command", ["serve", "engine"])
-def test_command_when_a_catalogue_is_named_then_serves_its_market(command: str, place: str) -> None:
-    with serving(command, "--catalog", EXAMPLES / place) as server:
+def test_engine_when_a_catalogue_is_named_then_serves_its_market(place: str) -> None:
+    with serving("engine", "--catalog", EXAMPLES / place) as server:
         answer = sample_sale(server.target)
 
     assert 3_810_050_000 == answer.total_micros
+
+
+@pytest.mark.parametrize("place", ["catalog", "context.json"])
+def test_serve_when_a_catalogue_is_named_then_serves_its_market_to_the_keys_of_its_account(
+    place: str, tmp_path: Path
+) -> None:
+    key, other = (new_key(account, "read", tmp_path) for account in ("demo", "other"))
+    with serving("serve", "--data", tmp_path, "--catalog", EXAMPLES / place) as server:
+        answer = sample_sale(server.target, key)
+        with pytest.raises(grpc.RpcError) as refused:
+            sample_sale(server.target, other)
+
+    assert 3_810_050_000 == answer.total_micros
+    assert grpc.StatusCode.INVALID_ARGUMENT == refused.value.code()
+
+
+def test_serve_when_not_a_demo_then_nothing_without_a_key() -> None:
+    with (
+        serving("serve", "--catalog", EXAMPLES / "catalog") as server,
+        pytest.raises(grpc.RpcError) as refused,
+    ):
+        sample_sale(server.target)
+
+    assert grpc.StatusCode.UNAUTHENTICATED == refused.value.code()
+
+
+def new_key(account: str, scope: str, data: Path) -> str:
+    """Return a key of an account that is made with it."""
+    assert 0 == tillcore("account", "create", account, "--data", data).returncode
+    made = tillcore("apikey", "create", "--account", account, "--scopes", scope, "--data", data)
+    assert b"" == made.stderr
+    return made.stdout.decode().strip()
 
 
 def test_serve_when_catalogue_is_bad_then_names_the_field(tmp_path: Path) -> None:

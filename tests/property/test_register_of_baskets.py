@@ -34,10 +34,7 @@ def checked_out(
         return None
     if evaluated.payment.due_micros:
         return None
-    payments = with_amounts(paid.payments, context.market)[0]
-    # Without a rate a basket takes any foreign amount; a register takes none of the other sign.
-    foreign = ((each.amount_micros, each.foreign_currency_amount_micros or 0) for each in payments)
-    return None if any(one * other < 0 for one, other in foreign) else (evaluated, payments)
+    return evaluated, with_amounts(paid.payments, context.market)[0]
 
 
 def recorded(part: SalePart, currency_code: str) -> Sale:

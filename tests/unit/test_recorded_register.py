@@ -9,6 +9,7 @@ from engine.errors import InvalidInput
 from engine.model.register import PaymentFlow, RegisterEvent
 from engine.recorded_register import read_register_summary, read_statement
 from engine.render_register import statement_json
+from engine.rpc.convert.register import statement_to_proto
 from engine.strict_json import decode
 from tests.support.goldens import from_json
 
@@ -152,3 +153,35 @@ def test_statement_when_foreign_currency_is_unknown_then_named() -> None:
 
     with pytest.raises(InvalidInput, match=r"payments\[0\]\.totals\.foreign_currencies\.kr"):
         read_register_summary(decoded({**SUMMARY, "all": {**SALES, "payments": payments}}))
+
+
+def test_statement_when_in_a_journal_then_its_place_is_read_and_written() -> None:
+    place = {"hash": "ab" * 32, "number": 7}
+    statement = read_statement(decoded(STATEMENT | {"journal": place}))
+
+    assert (7, "ab" * 32) == (statement.journal_number, statement.journal_hash)
+    written: Any = from_json(statement_json(statement))
+    assert place == written["journal"]
+    assert (7, "ab" * 32) == (
+        statement_to_proto(statement).journal.number,
+        statement_to_proto(statement).journal.hash,
+    )
+    assert not statement_to_proto(read_statement(decoded(STATEMENT))).HasField("journal")
+
+
+@pytest.mark.parametrize(
+    ("place", "field"),
+    [
+        ({"number": 7}, "journal.hash"),
+        ({"hash": "a"}, "journal.number"),
+        ({"number": 7, "hash": "a", "x": 1}, "journal.x"),
+        ({"number": -7, "hash": "a"}, "journal.number"),
+    ],
+)
+def test_statement_when_its_place_in_a_journal_is_bad_then_named(
+    place: dict[str, object], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        read_statement(decoded(STATEMENT | {"journal": place}))
+
+    assert [field] == [each.field for each in raised.value.problems]

@@ -241,6 +241,16 @@ def test_foreign_amount_when_there_is_a_rate_then_is_converted_and_rounded(
         ("foreign_currency_amount", Reason.REQUIRED, pay("cash", "1", code="EUR")),
         ("foreign_currency_amount", Reason.OUT_OF_BOUNDS, euro("10.001")),
         ("foreign_currency_amount", Reason.OUT_OF_BOUNDS, euro("0.5", code="SEK")),
+        (
+            "foreign_currency_amount",
+            Reason.OUT_OF_BOUNDS,
+            pay("card", "7", code="USD", foreign="-1"),
+        ),
+        (
+            "foreign_currency_amount",
+            Reason.OUT_OF_BOUNDS,
+            pay("cash", "7", code="USD", foreign="-1"),
+        ),
         ("amount", Reason.REQUIRED, euro("1", code="USD")),
         ("amount", Reason.OUT_OF_BOUNDS, euro("100000000000", rate="10")),
         ("amount", Reason.OUT_OF_BOUNDS, euro("-100000000000", rate="10")),

@@ -7,7 +7,14 @@ from engine.fields import read_whole
 from engine.model import Timing
 from engine.readers import Problems
 from engine.strict_json import NumberLiteral
-from engine.timings import seconds, seconds_json, timing_json, timing_of
+from engine.timings import (
+    local_date,
+    offset_seconds,
+    seconds,
+    seconds_json,
+    timing_json,
+    timing_of,
+)
 
 SAMPLE_NS = 1_547_191_086_109_614_800
 
@@ -97,3 +104,22 @@ def test_timing_when_bad_then_all_fields_are_named() -> None:
         read_whole(members, timing_of)
 
     assert ["timestamp", "timezone", "timestmp"] == [e.field for e in raised.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("second", "timezone", "day", "offset"),
+    [
+        (1_774_745_999, "Europe/Copenhagen", "2026-03-29", 3_600),
+        (1_774_746_000, "Europe/Copenhagen", "2026-03-29", 7_200),
+        (1_767_225_599, "Europe/Copenhagen", "2026-01-01", 3_600),
+        (1_767_225_599, "UTC", "2025-12-31", 0),
+        (1_767_225_599, "America/New_York", "2025-12-31", -18_000),
+        (-1, "UTC", "1969-12-31", 0),
+    ],
+)
+def test_day_and_offset_when_local_then_those_of_the_zone(
+    second: int, timezone: str, day: str, offset: int
+) -> None:
+    timing = Timing(timestamp_ns=second * 10**9 + 5, timezone=timezone)
+
+    assert (day, offset) == (local_date(timing), offset_seconds(timing))
