@@ -18,6 +18,7 @@ setup: ## make the environment with all tools and install the checkout into it, 
 	$(PIP) --constraint constraints.txt --upgrade pip
 	$(PIP) --constraint constraints.txt --group build --group test --group lint --group bench
 	$(PIP) --constraint constraints.txt --no-build-isolation --editable .
+	$(PIP) --no-build-isolation --no-deps --editable clients/python
 
 build: proto ## compile the kernels in place, with every warning an error
 	TILLCORE_DEV=1 python setup.py --quiet build_ext --inplace

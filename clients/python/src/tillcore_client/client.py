@@ -1,0 +1,184 @@
+"""The sync client: `with Client("127.0.0.1:50051") as client`."""
+
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from tillcore_client import v1
+from tillcore_client.connection import OPTIONS, Tls, metadata_of
+from tillcore_client.edit_session import EditSession
+from tillcore_client.errors import CallError
+from tillcore_client.results import result_of
+from tillcore_client.retry import RetryPolicy
+from tillcore_client.transport import Transport
+from tillcore_client.v1 import methods_pb2_grpc as methods
+from tillcore_client.v1.calls_pb2_grpc import Calls
+
+
+class Client(Calls):
+    """Calls a server; threads may share it. Its calls block until they are answered.
+
+    Beside the methods here it has one for every other method of every service, such as
+    `complete_checkout` or `get_stock`, with the fields of the request as arguments.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        api_key: str | None = None,
+        tls: Tls | None = None,
+        policy: RetryPolicy | None = None,
+        is_plaintext_key_allowed: bool = False,
+    ) -> None:
+        """Connect when the first call is made.
+
+        Args:
+            target: Host and port, or another address that gRPC takes.
+            api_key: The key of the calls; none where the server lets everybody in.
+            tls: How the server is recognised; plaintext without it.
+            policy: The bounds of calls.
+            is_plaintext_key_allowed: Whether the key may be sent in plaintext to another machine.
+
+        Raises:
+            ValueError: The key would leave this machine in plaintext.
+        """
+        metadata = metadata_of(
+            target,
+            api_key=api_key,
+            is_encrypted=tls is not None,
+            is_plaintext_key_allowed=is_plaintext_key_allowed,
+        )
+        channel = (
+            grpc.insecure_channel(target, options=OPTIONS)
+            if tls is None
+            else grpc.secure_channel(target, tls.credentials(), options=OPTIONS)
+        )
+        self._transport = Transport(channel, metadata=metadata, policy=policy or RetryPolicy())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        self._transport.close()
+
+    def evaluate(
+        self,
+        basket: v1.Basket,
+        *,
+        market_id: str = "",
+        context: v1.Context | None = None,
+        timeout_seconds: float | None = None,
+    ) -> v1.EvaluatedBasket:
+        """Return what a basket costs.
+
+        Args:
+            basket: The basket.
+            market_id: The market; it may be empty where the server has one, or the context has it.
+            context: A market, products or campaigns that the server does not hold.
+            timeout_seconds: The time for all attempts; that of the policy when it is None.
+
+        Raises:
+            CallError: The call failed; `InvalidArgument` names the bad fields.
+        """
+        request = v1.EvaluateBasketRequest(basket=basket, market_id=market_id, context=context)
+        response = self._transport.call(
+            methods.EVALUATE_BASKET, request, timeout_seconds=timeout_seconds
+        )
+        return response.evaluated_basket
+
+    def evaluate_many(
+        self,
+        baskets: Iterable[v1.Basket],
+        *,
+        market_id: str = "",
+        context: v1.Context | None = None,
+        timeout_seconds: float | None = None,
+    ) -> list[v1.EvaluatedBasket | CallError]:
+        """Return what baskets cost, up to 1,000 in one message, or what is wrong with them.
+
+        Args:
+            baskets: The baskets; the results have their order. A bad one does not spoil the others.
+            market_id: The market; see `evaluate`.
+            context: A market, products or campaigns that the server does not hold.
+            timeout_seconds: The time for all attempts; that of the policy when it is None.
+
+        Raises:
+            CallError: The call as a whole failed.
+        """
+        request = v1.EvaluateBasketsRequest(baskets=baskets, market_id=market_id, context=context)
+        response = self._transport.call(
+            methods.EVALUATE_BASKETS, request, timeout_seconds=timeout_seconds
+        )
+        return [result_of(each) for each in response.results]
+
+    def stream(
+        self,
+        baskets: Iterable[v1.Basket],
+        *,
+        market_id: str = "",
+        context: v1.Context | None = None,
+    ) -> Iterator[v1.EvaluatedBasket | CallError]:
+        """Yield what each basket of a stream costs, in its order, or what is wrong with it.
+
+        Args:
+            baskets: The baskets, in any number; they are taken ahead of the results, in a thread.
+            market_id: The market; see `evaluate`.
+            context: A market, products or campaigns that the server does not hold.
+
+        Raises:
+            CallError: The stream broke. Nothing is stored: the rest can be evaluated anew.
+        """
+        requests = (
+            v1.StreamBasketsRequest(
+                sequence=sequence, basket=basket, market_id=market_id, context=context
+            )
+            for sequence, basket in enumerate(baskets, 1)
+        )
+        for answer in self._transport.converse(methods.STREAM_BASKETS, requests):
+            yield result_of(answer)
+
+    def edit_basket(
+        self,
+        *,
+        market_id: str = "",
+        context: v1.Context | None = None,
+        basket: v1.Basket | None = None,
+    ) -> EditSession:
+        """Return a session on one basket, to be entered with `with`.
+
+        Args:
+            market_id: The market; see `evaluate`.
+            context: A market, products or campaigns that the server does not hold.
+            basket: The basket to begin with; an empty one when it is None.
+        """
+        opening = v1.OpenSession(market_id=market_id, context=context, basket=basket)
+        return EditSession(self._transport, opening)
+
+    def aggregate_sales(
+        self, sales: Iterable[v1.Sale], *, timeout_seconds: float | None = None
+    ) -> v1.AggregateSalesResponse:
+        """Return the totals of sales, which need not be stored anywhere.
+
+        Args:
+            sales: The sales, in any number and order.
+            timeout_seconds: The time for the whole stream; any time when it is None.
+
+        Raises:
+            CallError: A sale is bad, or the stream broke.
+        """
+        requests = (v1.AggregateSalesRequest(sale=sale) for sale in sales)
+        return self._transport.collect(
+            methods.AGGREGATE_SALES, requests, timeout_seconds=timeout_seconds
+        )
