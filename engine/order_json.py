@@ -43,7 +43,7 @@ from engine.readers import (
     product_identifier,
     text,
 )
-from engine.recorded_sales import summary_of
+from engine.records.sales import summary_of
 from engine.timings import seconds_json
 
 Json = dict[str, object]

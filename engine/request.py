@@ -36,7 +36,7 @@ from engine.readers import (
     quantity,
     text,
 )
-from engine.recorded import quotes_of, returns_of
+from engine.records.lines import quotes_of, returns_of
 
 _COUPONS = array(identifier, count_max=limits.COUPONS_PER_BASKET_MAX)
 _CAMPAIGN_IDS = array(identifier, count_max=limits.CAMPAIGNS_PER_PLAN_MAX)

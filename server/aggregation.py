@@ -9,11 +9,11 @@ import msgspec
 
 from engine.errors import FieldProblem, InvalidInput, OutOfRange, Reason, TillcoreError, invalid
 from engine.model import Sale
-from engine.recorded_sales import read_sale
-from engine.register import register_summary
-from engine.register_totals import RegisterTotals
+from engine.records.sales import read_sale
+from engine.register.rendering import register_summary_json
+from engine.register.reports import register_summary
+from engine.register.totals import RegisterTotals
 from engine.render import error_json
-from engine.render_register import register_summary_json
 from engine.strict_json import decode
 from server.evaluation import BASKET_BYTES_MAX, lines
 

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2
 from structlog.typing import FilteringBoundLogger
 
 from engine.errors import StoreUnavailable, TillcoreError
-from engine.journal_keys import BadKeyError
+from engine.journal.keys import BadKeyError
 from engine.rpc.calls import Calls
 from engine.rpc.catalog_files import read_catalog_files
 from engine.rpc.log import configure_log

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from engine.journal_keys import PrivateKeySigner, load_signer
+from engine.journal.keys import PrivateKeySigner, load_signer
 
 KEY_FILE: Final = "journal-key.pem"
 _OWNER_ONLY: Final = 0o600

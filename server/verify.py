@@ -13,9 +13,9 @@ from typing import BinaryIO, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from engine.journal_export import LINE_BYTES_MAX
-from engine.journal_keys import BadKeyError, PublicKey, load_public_key
-from engine.journal_verify import Breach, UnreadableJournalError, Verified, verify
+from engine.journal.export import LINE_BYTES_MAX
+from engine.journal.keys import BadKeyError, PublicKey, load_public_key
+from engine.journal.verification import Breach, UnreadableJournalError, Verified, verify
 from engine.model.journal import HASH_BYTES
 from engine.strict_json import shown_text
 

@@ -88,7 +88,7 @@ class Digest(Value, frozen=True):
 
     Attributes:
         name: What was hashed, such as `customer`.
-        sha256: The hash that `engine.journal.salted_digest` makes.
+        sha256: The hash that `engine.journal.chain.salted_digest` makes.
     """
 
     name: str

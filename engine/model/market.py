@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+import msgspec
+
 from engine import limits
 from engine.model.value import L10nString, Value
 
@@ -93,7 +95,7 @@ class Market(Value, frozen=True):
     sale_price_priority_micros: int = 100 * limits.MICROS_PER_UNIT
     cash_rounding: CashRounding = CashRounding()
     contribution_ratio_target_micros: int | None = None
-    exchange_rates_micros: dict[str, int] = {}
+    exchange_rates_micros: dict[str, int] = msgspec.field(default_factory=dict[str, int])
 
 
 class PurchaseType(Value, frozen=True):

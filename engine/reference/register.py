@@ -1,7 +1,7 @@
 """Total recorded sales by reading all of them: the register summary, written to be read.
 
 It keeps no running totals. Every number is a sum over the list of sales, taken anew, in plain
-rationals; `engine.register` must give the same.
+rationals; `engine.register.reports` must give the same.
 """
 
 import json

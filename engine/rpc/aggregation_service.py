@@ -10,8 +10,8 @@ import grpc
 
 from engine.errors import Reason, TillcoreError, invalid
 from engine.model import Sale
-from engine.register import register_summary
-from engine.register_totals import RegisterTotals
+from engine.register.reports import register_summary
+from engine.register.totals import RegisterTotals
 from engine.rpc.basket_service import parse
 from engine.rpc.calls import Calls, Messages
 from engine.rpc.catalogues import INLINE_BYTES_MAX

@@ -39,12 +39,11 @@ class Plans(Protocol):
         ...
 
 
-class _Found(NamedTuple):
-    """What the store knows of a checkout before it is evaluated."""
+INLINE_LINES_MAX: Final = 50
+"""A larger basket is evaluated in a thread, so that others do not wait."""
 
-    at: Place
-    recorded: Recorded | None
-    frozen: Frozen | None
+PLACES_KEPT: Final = 4096
+"""Registers with their cashiers whose places are kept; each checkout compares its own."""
 
 
 class CheckoutDesk:
@@ -57,13 +56,14 @@ class CheckoutDesk:
             store: Keeps everything.
             plans: The plans that live lines are evaluated with.
             key: Signs the journal.
-            executor: Evaluates, so that others do not wait.
+            executor: Evaluates large baskets, so that others do not wait.
         """
         self._store = store
         self._plans = plans
         self._key = key
         self._executor = executor
         self._in_hand: set[tuple[str, str]] = set()
+        self._places: dict[_Till, Place] = {}
 
     async def complete(self, account_id: str, completion: Completion) -> Recorded:
         """Record a checkout, or return what an earlier request with its id has recorded.
@@ -81,38 +81,50 @@ class CheckoutDesk:
             Conflict: The same checkout is being recorded by another request.
             StoreUnavailable: The database does not answer.
         """
+        till = _Till(account_id, completion.register_id, completion.cashier_id)
+        find = partial(find_recorded, account_id=account_id, completion=completion)
         with self._hand(account_id, completion.checkout_id):
-            found = await self._store.read(partial(_look, account_id, completion))
-            if found.frozen is None:
-                assert found.recorded is not None, "what is not recorded was looked up"
-                return found.recorded
-            plan = await self._plans.plan(
-                account_id=account_id,
-                market_id=found.at.source.market_id,
-                shop_id=found.at.source.shop_id,
-            )
+            at = self._places.get(till) or await self._store.read(partial(_place, till))
+            while True:
+                try:
+                    made = await self._attempt(account_id, completion, at)
+                except TillcoreError:
+                    # What is recorded stays so, whatever the basket would be refused for by now.
+                    recorded = await self._store.read(find)
+                    if recorded is None:
+                        raise
+                    return recorded
+                if isinstance(made, Recorded):
+                    self._keep(till, at)
+                    return made
+                at = made
+
+    async def _attempt(
+        self, account_id: str, completion: Completion, at: Place
+    ) -> Recorded | Place:
+        """Evaluate and record a checkout; return the place instead when it has changed."""
+        own: _Own = {"account_id": account_id, "completion": completion}
+        look = partial(look_up, **own, at=at)
+        wanted = completion.wanted
+        is_frozen = bool(wanted.returns or wanted.quote_ids)
+        frozen = await self._store.read(look) if is_frozen else Frozen(wanted.basket)
+        plan = await self._plans.plan(
+            account_id=account_id, market_id=at.source.market_id, shop_id=at.source.shop_id
+        )
+        if is_frozen or plan.is_best_price or len(wanted.basket.line_items) > INLINE_LINES_MAX:
             evaluation = await asyncio.get_running_loop().run_in_executor(
-                self._executor, evaluated, completion, found.frozen, plan, found.at
+                self._executor, evaluated, completion, frozen, plan, at
             )
+        else:
+            evaluation = evaluated(completion, frozen, plan, at)
 
-            def again(connection: Connection) -> Evaluation:
-                frozen = look_up(
-                    connection, account_id=account_id, completion=completion, at=found.at
-                )
-                return evaluated(completion, frozen, plan, found.at)
+        def again(connection: Connection) -> Evaluation:
+            return evaluated(completion, look(connection), plan, at)
 
-            return await self._store.write(
-                partial(
-                    record,
-                    account_id=account_id,
-                    completion=completion,
-                    evaluation=evaluation,
-                    again=again,
-                    at=found.at,
-                    key=self._key,
-                ),
-                settled=partial(find_recorded, account_id=account_id, completion=completion),
-            )
+        recording = partial(
+            record, **own, evaluation=evaluation, again=again, at=at, key=self._key
+        )
+        return await self._store.write(recording, settled=partial(find_recorded, **own))
 
     @contextmanager
     def _hand(self, account_id: str, checkout_id: str) -> Iterator[None]:

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from engine.behaviors import SHIPPING, kind_of
-from engine.journal import SALT_BYTES_MIN, Record, entry_kind, salted_digest
-from engine.journal_totals import receipt_amounts
+from engine.journal.chain import SALT_BYTES_MIN, Record, entry_kind, salted_digest
+from engine.journal.totals import receipt_amounts
 from engine.model import EvaluatedLine, Sale, SaleSummary, Timing
 from engine.model.journal import ClockSource, Digest, EntryKind, Reference
 from engine.render_line import ENCODER, Json, carried, customer_members, given
@@ -38,8 +38,18 @@ class Entered(NamedTuple):
     salt: bytes | None
 
 
-def enter_sale(journal: Journal, period: Period, sale: Sale, *, clock: ClockSource) -> Entered:
-    """Add a sale to the journal and to what its period seals."""
+def enter_sale(
+    journal: Journal, period: Period, sale: Sale, *, clock: ClockSource, document: bytes
+) -> Entered:
+    """Add a sale to the journal and to what its period seals.
+
+    Args:
+        journal: The end of the account's journal.
+        period: The register's open period.
+        sale: What is sold.
+        clock: Whose clock says when.
+        document: The sale as JSON.
+    """
     kind = entry_kind(sale.summary.kind, voided=sale.voided)
     receipt = receipt_amounts(
         sale.summary,
@@ -48,6 +58,8 @@ def enter_sale(journal: Journal, period: Period, sale: Sale, *, clock: ClockSour
         sequence_number=sale.sequence_number,
     )
     bare, salt, digests = without_personal_data(sale.summary)
+    if bare is not sale.summary:
+        document = sale_json(msgspec.structs.replace(sale, summary=bare))
     timing = sale.timing
     journal.add(
         Record(
@@ -60,7 +72,7 @@ def enter_sale(journal: Journal, period: Period, sale: Sale, *, clock: ClockSour
             references=tuple(_references(sale)),
             receipt=receipt,
             content_type=JSON_CONTENT,
-            content=sale_json(msgspec.structs.replace(sale, summary=bare)),
+            content=document,
             digests=digests,
         )
     )

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from engine.errors import AlreadyExists, FieldProblem, Reason, WrongState
 from engine.model import Checkout, CheckoutSale, Sale, SalePart, SaleSummary, Timing
-from engine.recorded_sales import read_checkout
+from engine.records.sales import read_checkout
 from engine.render_sale import checkout_json, sale_json
 from engine.split import sale_of, split
 from engine.strict_json import decode, shown_text
@@ -24,12 +24,12 @@ from server.checkouts.consequences import change_stock, collect_orders, place_or
 from server.checkouts.journalling import enter_clock, enter_sale
 from server.journal_key import JournalKey
 from server.storage import checkouts as rows
-from server.storage.checkouts import SaleNumbers
-from server.storage.counters import next_number
+from server.storage.checkouts import SaleNumbers, StoredSale
+from server.storage.counters import Draw, next_numbers
 from server.storage.exports import ExportEvent, ExportKind, place_all
 from server.storage.journals import open_journal
-from server.storage.periods import Period, locked_period
-from server.storage.places import Place
+from server.storage.periods import Period, find_open_period, register_is_closed
+from server.storage.places import Place, get_place
 from server.storage.quotes import collect_quotes
 from server.storage.returned_lines import lock_returns, take_returned
 
@@ -83,8 +83,10 @@ def record(
     again: Evaluating,
     at: Place,
     key: JournalKey,
-) -> Recorded:
+) -> Recorded | Place:
     """Store a checkout and everything that follows from it.
+
+    Nothing is stored when the register's place is another than the one it was evaluated for.
 
     Args:
         connection: The transaction.
@@ -93,19 +95,28 @@ def record(
         evaluation: The basket with its numbers.
         again: Evaluates anew when units that come back came back elsewhere meanwhile; the sales
             are locked then.
-        at: The register's place.
+        at: The place of the register and the cashier.
         key: Signs the journal.
+
+    Returns:
+        What is stored, now or by an earlier request, or else the place as it is now.
 
     Raises:
         AlreadyExists: The id was used for another content.
         InvalidInput: More comes back than is left now.
         WrongState: The register is closed, or a quote is no longer open.
     """
-    period = locked_period(connection, account_id=account_id, register_id=completion.register_id)
+    till = {"account_id": account_id, "register_id": completion.register_id}
+    period = find_open_period(connection, **till, is_locked=True)
     # A twin at this register waits above, and then finds what the other one stored.
     known = find_recorded(connection, account_id=account_id, completion=completion)
     if known is not None:
         return known
+    if period is None:
+        raise register_is_closed(completion.register_id)
+    present = get_place(connection, **till, cashier_id=completion.cashier_id)
+    if present != at:
+        return present
     if not lock_returns(connection, account_id=account_id, returned=evaluation.returned):
         evaluation = again(connection)
     take_returned(connection, account_id=account_id, returned=evaluation.returned)
@@ -124,11 +135,10 @@ def record(
         now_ns=completion.completed_ns,
     )
     parts = _parts(completion, evaluation)
-    first_number, first_account_number = (
-        next_number(
-            connection, account_id=account_id, kind=SALES, scope_id=scope_id, count=len(parts)
-        )
-        for scope_id in (completion.register_id, "")
+    first_number, first_account_number = next_numbers(
+        connection,
+        account_id=account_id,
+        draws=[Draw(SALES, scope_id, len(parts)) for scope_id in (completion.register_id, "")],
     )
     writing = _Writing(account_id, completion, evaluation, period, key)
     checkout = _checkout(writing, parts, at, first_number)
@@ -238,8 +248,7 @@ def _write_sales(
 ) -> tuple[tuple[SaleNumbers, ...], list[ExportEvent]]:
     """Write the rows and the journal entries of sales, and add them to the period's totals."""
     account_id, completion, period = writing.account_id, writing.completion, writing.period
-    numbers: list[SaleNumbers] = []
-    exports: list[ExportEvent] = []
+    written: list[StoredSale] = []
     with open_journal(
         connection, account_id=account_id, key=writing.key, now_ns=completion.received_ns
     ) as journal:
@@ -252,17 +261,14 @@ def _write_sales(
         )
         for position, sale in enumerate(sales):
             document = sale_json(sale)
-            entered = enter_sale(journal, period, sale, clock=completion.clock)
-            numbers.append(SaleNumbers(first_account_number + position, entered.journal_number))
-            rows.insert_sale(
-                connection,
-                stored,
-                made=sale,
-                position=position,
-                numbers=numbers[-1],
-                document=document,
-                personal_salt=entered.salt,
+            entered = enter_sale(
+                journal, period, sale, clock=completion.clock, document=document
             )
+            numbers = SaleNumbers(first_account_number + position, entered.journal_number)
+            written.append(StoredSale(sale, numbers, document, entered.salt))
             period.add_sale(sale)
-            exports.append(ExportEvent(ExportKind.SALE, sale.identifier, document))
-    return tuple(numbers), exports
+    rows.insert_sales(connection, stored, written)
+    exports = [
+        ExportEvent(ExportKind.SALE, each.made.identifier, each.document) for each in written
+    ]
+    return tuple(each.numbers for each in written), exports

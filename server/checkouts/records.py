@@ -10,7 +10,7 @@ from engine.model import Basket, EvaluatedLine, Market, Quote, ReturnedLine, Ret
 from engine.model.order import Order, OrderBasket
 from engine.model.value import Value
 from engine.order_json import read_order
-from engine.recorded_sales import read_sale
+from engine.records.sales import read_sale
 from engine.returns import frozen_problems, sold_micros
 from engine.strict_json import decode, shown_text
 from server.checkouts.completion import Completion, Frozen, WantedReturn

@@ -6,8 +6,8 @@ import msgspec
 from sqlalchemy import Connection
 
 from engine.errors import AlreadyExists
-from engine.journal import Record
-from engine.journal_totals import NOTHING, close_totals
+from engine.journal.chain import Record
+from engine.journal.totals import NOTHING, close_totals
 from engine.model import Timing
 from engine.model.journal import CloseTotals, EntryKind, Head, Reference, RunningTotals
 from engine.model.register import (
@@ -17,8 +17,8 @@ from engine.model.register import (
     RegisterEvent,
     ShopInfo,
 )
-from engine.register import close_statement
-from engine.render_register import statement_json
+from engine.register.rendering import statement_json
+from engine.register.reports import close_statement
 from engine.strict_json import shown_text
 from engine.timings import offset_seconds
 from server.journal_key import JournalKey

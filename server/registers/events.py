@@ -6,12 +6,12 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from engine.errors import AlreadyExists, FieldProblem, InvalidInput, Reason
-from engine.journal import Record
+from engine.journal.chain import Record
 from engine.model import Timing
 from engine.model.journal import ClockSource, EntryKind, Reference
 from engine.model.register import RegisterEvent, RegisterSummary
-from engine.register import register_summary
-from engine.render_register import register_summary_json
+from engine.register.rendering import register_summary_json
+from engine.register.reports import register_summary
 from engine.strict_json import shown_text
 from engine.timings import offset_seconds
 from server.journal_key import JournalKey

@@ -6,12 +6,12 @@ from typing import NamedTuple
 from sqlalchemy import Connection, RowMapping, select
 
 from engine.errors import AlreadyExists, WrongState
-from engine.journal import Record
+from engine.journal.chain import Record
 from engine.model import Timing
 from engine.model.journal import EntryKind, Reference
 from engine.model.register import RegisterEvent, RegisterPeriod
 from engine.numbers import currency_scale
-from engine.register import open_period
+from engine.register.reports import open_period
 from engine.strict_json import shown_text
 from engine.timings import offset_seconds
 from server.journal_key import JournalKey

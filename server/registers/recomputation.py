@@ -7,15 +7,15 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
 from engine.differences import first_difference
 from engine.errors import NotFound, TillcoreError
-from engine.journal import entry_kind
-from engine.journal_totals import NOTHING, add_receipt, receipt_amounts
+from engine.journal.chain import entry_kind
+from engine.journal.totals import NOTHING, add_receipt, receipt_amounts
 from engine.model import Sale
 from engine.model.journal import RunningTotals
 from engine.model.register import RegisterSummary
 from engine.model.value import Value
-from engine.recorded_sales import read_sale
-from engine.register_summary import summarise
-from engine.register_totals import RegisterTotals
+from engine.records.sales import read_sale
+from engine.register.summary import summarise
+from engine.register.totals import RegisterTotals
 from engine.strict_json import decode, shown_text
 from server.storage import Store
 from server.storage.closes import find_close_of_period, statement_of

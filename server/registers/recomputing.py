@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from engine.errors import Overloaded, StoreUnavailable
-from engine.journal import Record
+from engine.journal.chain import Record
 from engine.model.journal import EntryKind, Reference
 from server.journal_key import JournalKey
 from server.registers.recomputation import PeriodName, Recomputed, recompute

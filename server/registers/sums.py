@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 
 from engine.model.register import RegisterEvent, RegisterSummary
 from engine.model.value import Value
-from engine.register import register_summary
-from engine.register_totals import RegisterTotals
+from engine.register.reports import register_summary
+from engine.register.totals import RegisterTotals
 from server.storage.closes import CloseFilter, closed_rows
 from server.storage.periods import totals_from_text
 

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from sqlalchemy import RowMapping
 
 from engine.model import CheckoutSale, Quote, Source
-from engine.recorded_sales import read_checkout, read_sale
+from engine.records.sales import read_checkout, read_sale
 from engine.render_line import carried_json
 from engine.rpc.convert.basket import payment_to_proto
 from engine.rpc.convert.fields import numbers_of

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection, RowMapping
 
 from engine.errors import InvalidInput, PermissionDenied, Reason, invalid
-from engine.journal import Record
+from engine.journal.chain import Record
 from engine.model.journal import EntryKind, Reference
 from engine.rpc.basket_service import parse
 from engine.rpc.calls import Behaviour, Calls

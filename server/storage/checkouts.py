@@ -1,15 +1,22 @@
 """Write and find checkouts and their sales."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from engine.model import Checkout, Sale
 from engine.model.value import Value
 from server.storage.money import to_minor
-from server.storage.resources import find_row, get_row
+from server.storage.resources import get_row
 from server.storage.sale_tables import checkout, sale
+
+_FIND = select(checkout).where(
+    checkout.c.account_id == bindparam("account_id"),
+    checkout.c.checkout_id == bindparam("checkout_id"),
+)
+_INSERT_CHECKOUT = checkout.insert()
+_INSERT_SALES = sale.insert()
 
 
 class SaleNumbers(NamedTuple):
@@ -41,70 +48,69 @@ class StoredCheckout(Value, frozen=True):
     document: bytes
 
 
+class StoredSale(Value, frozen=True):
+    """A sale of a checkout with what its row has beside it.
+
+    Attributes:
+        made: The sale.
+        numbers: Its further numbers.
+        document: The sale as JSON.
+        personal_salt: What the journal's hash of its personal data was made with.
+    """
+
+    made: Sale
+    numbers: SaleNumbers
+    document: bytes
+    personal_salt: bytes | None
+
+
 def insert_checkout(connection: Connection, stored: StoredCheckout) -> None:
     """Write the row of a checkout."""
     made = stored.checkout
     total = sum(part.basket.total_micros for part in made.sales)
-    connection.execute(
-        checkout.insert().values(
-            checkout_id=made.identifier,
-            content_hash=stored.content_hash,
-            total_minor=to_minor(total, scale=stored.scale, name="total"),
-            customer_id=_customer_id(made),
-            document=stored.document,
-            **_common(stored),
-        )
-    )
+    own = {
+        "checkout_id": made.identifier,
+        "content_hash": stored.content_hash,
+        "total_minor": to_minor(total, scale=stored.scale, name="total"),
+        "customer_id": _customer_id(made),
+        "document": stored.document,
+    }
+    connection.execute(_INSERT_CHECKOUT, _common(stored) | own)
 
 
-def insert_sale(
-    connection: Connection,
-    stored: StoredCheckout,
-    *,
-    made: Sale,
-    position: int,
-    numbers: SaleNumbers,
-    document: bytes,
-    personal_salt: bytes | None,
+def insert_sales(
+    connection: Connection, stored: StoredCheckout, sales: Sequence[StoredSale]
 ) -> None:
-    """Write the row of one of its sales.
-
-    Args:
-        connection: The transaction.
-        stored: The checkout.
-        made: The sale.
-        position: Its place in the checkout, from 0.
-        numbers: Its numbers.
-        document: The sale as JSON.
-        personal_salt: What the journal's hash of its personal data was made with.
-    """
-    summary = made.summary
-    total = to_minor(summary.total_micros, scale=stored.scale, name="total")
-    connection.execute(
-        sale.insert().values(
-            sale_id=made.identifier,
-            checkout_id=stored.checkout.identifier,
-            position=position,
-            kind=summary.kind.value,
-            sequence_number=made.sequence_number,
-            account_number=numbers.account_number,
-            journal_number=numbers.journal_number,
-            business_date=stored.business_date,
-            total_minor=total,
-            return_reference=summary.return_reference,
-            customer_id=None if summary.customer is None else summary.customer.identifier,
-            personal_salt=personal_salt,
-            document=document,
-            **_common(stored),
-        )
-    )
+    """Write the rows of a checkout's sales, in their order."""
+    common = _common(stored)
+    rows: list[dict[str, Any]] = []
+    for position, each in enumerate(sales):
+        summary = each.made.summary
+        own = {
+            "sale_id": each.made.identifier,
+            "checkout_id": stored.checkout.identifier,
+            "position": position,
+            "kind": summary.kind.value,
+            "sequence_number": each.made.sequence_number,
+            "account_number": each.numbers.account_number,
+            "journal_number": each.numbers.journal_number,
+            "business_date": stored.business_date,
+            "total_minor": to_minor(summary.total_micros, scale=stored.scale, name="total"),
+            "return_reference": summary.return_reference,
+            "customer_id": None if summary.customer is None else summary.customer.identifier,
+            "personal_salt": each.personal_salt,
+            "document": each.document,
+        }
+        rows.append(common | own)
+    connection.execute(_INSERT_SALES, rows)
 
 
 def find_checkout(
     connection: Connection, *, account_id: str, checkout_id: str
 ) -> RowMapping | None:
     """Return the row of a checkout, None when there is none."""
-    return find_row(connection, checkout, account_id=account_id, row_id=checkout_id)
+    names = {"account_id": account_id, "checkout_id": checkout_id}
+    return connection.execute(_FIND, names).mappings().first()
 
 
 def get_checkout(connection: Connection, *, account_id: str, checkout_id: str) -> RowMapping:

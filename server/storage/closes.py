@@ -10,8 +10,8 @@ from engine.errors import NotFound
 from engine.model.journal import RunningTotals
 from engine.model.register import RegisterCloseStatement
 from engine.model.value import Value
-from engine.recorded_register import read_statement
-from engine.render_register import statement_json
+from engine.register.reading import read_statement
+from engine.register.rendering import statement_json
 from engine.strict_json import decode
 from engine.timings import local_date
 from server.storage.account_tables import market, register, shop

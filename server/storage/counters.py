@@ -1,9 +1,27 @@
 """Gap-free numbers: from a locked row in the transaction that uses them, never a sequence."""
 
-from sqlalchemy import Connection
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Executable, bindparam
 
 from server.storage.counter_tables import counter
-from server.storage.statements import insert
+from server.storage.statements import insert_into
+
+
+class Draw(NamedTuple):
+    """Numbers to be taken of a counter.
+
+    Attributes:
+        kind: What is counted, such as `sale`.
+        scope_id: What the numbers are unique in, such as the id of a register.
+        count: How many numbers are taken.
+    """
+
+    kind: str
+    scope_id: str
+    count: int = 1
 
 
 def next_number(
@@ -21,12 +39,53 @@ def next_number(
         scope_id: What the numbers are unique in, such as the id of a register.
         count: How many numbers are taken.
     """
-    assert count >= 1, count
-    statement = insert(connection, counter).values(
-        account_id=account_id, kind=kind, scope_id=scope_id, value=count
+    draw = Draw(kind, scope_id, count)
+    return next_numbers(connection, account_id=account_id, draws=(draw,))[0]
+
+
+def next_numbers(
+    connection: Connection, *, account_id: str, draws: Sequence[Draw]
+) -> tuple[int, ...]:
+    """Return the first number of each draw; the counters are locked in the order of the draws.
+
+    Args:
+        connection: The transaction that uses the numbers.
+        account_id: Whose counters they are.
+        draws: What is taken, from different counters.
+    """
+    values: dict[str, object] = {"account_id": account_id}
+    for index, draw in enumerate(draws):
+        assert draw.count >= 1, draw
+        values |= {
+            f"kind_{index}": draw.kind,
+            f"scope_id_{index}": draw.scope_id,
+            f"value_{index}": draw.count,
+        }
+    statement = _drawing(connection.dialect.name, len(draws))
+    # The database may return the rows in another order.
+    last = {
+        (kind, scope_id): value for kind, scope_id, value in connection.execute(statement, values)
+    }
+    assert len(last) == len(draws), "draws are from different counters"
+    return tuple(last[draw.kind, draw.scope_id] - draw.count + 1 for draw in draws)
+
+
+@cache
+def _drawing(dialect_name: str, count: int) -> Executable:
+    """Return the statement that draws from so many counters."""
+    columns = counter.c
+    statement = insert_into(counter, dialect_name=dialect_name).values(
+        [
+            {
+                "account_id": bindparam("account_id", type_=columns.account_id.type),
+                "kind": bindparam(f"kind_{index}", type_=columns.kind.type),
+                "scope_id": bindparam(f"scope_id_{index}", type_=columns.scope_id.type),
+                "value": bindparam(f"value_{index}", type_=columns.value.type),
+            }
+            for index in range(count)
+        ]
     )
-    statement = statement.on_conflict_do_update(
-        index_elements=["account_id", "kind", "scope_id"], set_={"value": counter.c.value + count}
-    )
-    last: int = connection.execute(statement.returning(counter.c.value)).scalar_one()
-    return last - count + 1
+    return statement.on_conflict_do_update(
+        index_elements=["account_id", "kind", "scope_id"],
+        set_={"value": columns.value + statement.excluded.value},
+    ).returning(columns.kind, columns.scope_id, columns.value)

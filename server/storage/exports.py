@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from server.storage.counters import next_number
 from server.storage.export_tables import export_entry, export_queue
@@ -14,6 +14,11 @@ _ENTRIES = "export"
 
 WAITING = "waiting"
 """The state of an entry that has not been exported yet."""
+
+_QUEUES = select(export_queue.c.queue_id, export_queue.c.kind).where(
+    export_queue.c.account_id == bindparam("account_id")
+)
+_INSERT = export_entry.insert()
 
 
 class ExportKind(Enum):
@@ -79,11 +84,9 @@ def place_all(
     kinds = {event.kind.value for event in events}
     if not kinds:
         return 0
-    own = select(export_queue.c.queue_id, export_queue.c.kind).where(
-        export_queue.c.account_id == account_id, export_queue.c.kind.in_(sorted(kinds))
-    )
+    found = connection.execute(_QUEUES, {"account_id": account_id})
     # Sorted here and not by the database, whose order of texts may be another.
-    queues = sorted((row.queue_id, row.kind) for row in connection.execute(own))
+    queues = sorted((queue_id, kind) for queue_id, kind in found if kind in kinds)
     rows: list[dict[str, object]] = []
     for queue_id, kind in queues:
         wanted = [event for event in events if event.kind.value == kind]
@@ -107,5 +110,5 @@ def place_all(
             for number, event in enumerate(wanted, first)
         ]
     if rows:
-        connection.execute(export_entry.insert(), rows)
+        connection.execute(_INSERT, rows)
     return len(rows)

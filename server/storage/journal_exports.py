@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from engine.journal_bytes import decode_entry
-from engine.journal_export import entry_line, header_line
-from engine.journal_keys import PublicKey, load_public_key
+from engine.journal.encoding import decode_entry
+from engine.journal.export import entry_line, header_line
+from engine.journal.keys import PublicKey, load_public_key
 from engine.model.journal import Head, JournalEntry, SignedEntry
 from server.storage.journal_tables import journal_entry, journal_head, journal_key
 

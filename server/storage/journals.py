@@ -2,25 +2,40 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Executable, bindparam, select, update
 
-from engine.journal import Record, append, key_change
-from engine.journal_keys import Signer
-from engine.journal_totals import NOTHING, add_receipt
+from engine.journal.chain import Record, append, key_change
+from engine.journal.keys import Signer
+from engine.journal.totals import NOTHING, add_receipt
 from engine.model.journal import Head, RunningTotals, SignedEntry
 from server.journal_key import JournalKey
 from server.storage.counters import next_number
 from server.storage.journal_tables import journal_entry, journal_head, journal_key
-from server.storage.statements import insert
+from server.storage.statements import insert_into
 
 _TOTALS = msgspec.json.Decoder(dict[str, RunningTotals])
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 _REGISTER_ENTRIES = "journal"
 """The counter of a register's entries."""
+
+_HEAD = (
+    select(journal_head.c.number, journal_head.c.hash, journal_head.c.totals)
+    .where(journal_head.c.account_id == bindparam("account_id"))
+    .with_for_update()
+)
+_WRITE_HEAD = update(journal_head).where(journal_head.c.account_id == bindparam("of_account"))
+_WRITE_ENTRIES = journal_entry.insert()
+_LATEST_KEY = (
+    select(journal_key.c.key_version, journal_key.c.public_key)
+    .where(journal_key.c.account_id == bindparam("account_id"))
+    .order_by(journal_key.c.key_version.desc())
+    .limit(1)
+)
 
 
 class Journal:
@@ -86,16 +101,14 @@ class Journal:
         """Write the entries and the new head."""
         if not self._rows:
             return
-        self._connection.execute(journal_entry.insert(), self._rows)
-        self._connection.execute(
-            update(journal_head)
-            .where(journal_head.c.account_id == self._account_id)
-            .values(
-                number=self.head.number,
-                hash=self.head.hash,
-                totals=_ENCODER.encode(self._totals).decode(),
-            )
-        )
+        self._connection.execute(_WRITE_ENTRIES, self._rows)
+        values = {
+            "of_account": self._account_id,
+            "number": self.head.number,
+            "hash": self.head.hash,
+            "totals": _ENCODER.encode(self._totals).decode(),
+        }
+        self._connection.execute(_WRITE_HEAD, values)
         self._rows.clear()
 
 
@@ -128,26 +141,31 @@ def open_journal(
 
 def _locked_head(connection: Connection, account_id: str) -> tuple[Head, dict[str, RunningTotals]]:
     """Return the last entry and the totals so far, with their row locked."""
-    empty = Head()
-    statement = insert(connection, journal_head).values(
-        account_id=account_id, number=empty.number, hash=empty.hash, totals="{}"
-    )
-    connection.execute(statement.on_conflict_do_nothing(index_elements=["account_id"]))
-    own = select(journal_head).where(journal_head.c.account_id == account_id)
-    row = connection.execute(own.with_for_update()).mappings().one()
-    return Head(number=row["number"], hash=row["hash"]), _TOTALS.decode(row["totals"])
+    own = {"account_id": account_id}
+    row = connection.execute(_HEAD, own).first()
+    if row is None:
+        empty = Head()
+        values = {**own, "number": empty.number, "hash": empty.hash, "totals": "{}"}
+        connection.execute(_first_head(connection.dialect.name), values)
+        row = connection.execute(_HEAD, own).one()
+    return Head(number=row.number, hash=row.hash), _TOTALS.decode(row.totals)
+
+
+@cache
+def _first_head(dialect_name: str) -> Executable:
+    """Return the statement that begins a journal, unless a twin was faster."""
+    statement = insert_into(journal_head, dialect_name=dialect_name)
+    return statement.on_conflict_do_nothing(index_elements=["account_id"])
 
 
 def _key_version(
     connection: Connection, account_id: str, key: JournalKey, now_ns: int
 ) -> tuple[int, bool]:
     """Return the version of the key in this journal, and whether it is new to it."""
-    own = select(journal_key).where(journal_key.c.account_id == account_id)
-    latest = own.order_by(journal_key.c.key_version.desc()).limit(1)
-    row = connection.execute(latest).mappings().one_or_none()
-    if row is not None and row["public_key"] == key.public_der:
-        return row["key_version"], False
-    version = 1 if row is None else row["key_version"] + 1
+    row = connection.execute(_LATEST_KEY, {"account_id": account_id}).one_or_none()
+    if row is not None and row.public_key == key.public_der:
+        return row.key_version, False
+    version = 1 if row is None else row.key_version + 1
     connection.execute(
         journal_key.insert().values(
             account_id=account_id,

@@ -1,16 +1,17 @@
 """The open period of a register: locked, added to, written back."""
 
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from engine.errors import FieldProblem, NotFound, Reason, WrongState
-from engine.journal_totals import NOTHING, add_receipt
+from engine.journal.totals import NOTHING, add_receipt
 from engine.model import Sale
 from engine.model.journal import EntryKind, ReceiptAmounts, RunningTotals
 from engine.model.register import RegisterEvent, RegisterPeriod
-from engine.register_totals import RegisterTotals
+from engine.register.totals import RegisterTotals
 from engine.strict_json import shown_text
 from server.storage.account_tables import register
 from server.storage.money import to_micros
@@ -20,6 +21,53 @@ _JOURNAL_TOTALS = msgspec.json.Decoder(RunningTotals)
 _COUNTS = msgspec.json.Decoder(dict[RegisterEvent, int])
 _PLAIN = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder(order="sorted")
+
+_OPEN = select(register_period).where(
+    register_period.c.account_id == bindparam("account_id"),
+    register_period.c.register_id == bindparam("register_id"),
+    register_period.c.closed_ns.is_(None),
+)
+_OPEN_LOCKED = _OPEN.with_for_update()
+_WRITE = update(register_period).where(
+    register_period.c.account_id == bindparam("of_account"),
+    register_period.c.register_id == bindparam("of_register"),
+    register_period.c.period_number == bindparam("of_number"),
+)
+
+
+_PeriodKey = tuple[str, str, int]
+
+
+class _KnownTotals:
+    """Totals as they were last written, which the next one to add to them need not decode.
+
+    Of a period somebody takes them, adds to them, and gives them back with the text that was
+    written. They count only for whoever reads that very text from the row: after a rollback, or
+    when another process has added to the period, the text is another.
+    """
+
+    PERIODS_MAX: Final = 1024
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._totals: dict[_PeriodKey, tuple[str, RegisterTotals]] = {}
+
+    def take(self, key: _PeriodKey, text: str) -> RegisterTotals | None:
+        """Return the totals of a text, None when they are not known; they are the caller's now."""
+        with self._lock:
+            known = self._totals.pop(key, None)
+        return known[1] if known is not None and known[0] == text else None
+
+    def give(self, key: _PeriodKey, text: str, totals: RegisterTotals) -> None:
+        """Keep totals that the caller no longer uses; the period given longest ago makes room."""
+        with self._lock:
+            self._totals.pop(key, None)
+            self._totals[key] = (text, totals)
+            if len(self._totals) > self.PERIODS_MAX:
+                del self._totals[next(iter(self._totals))]
+
+
+_KNOWN = _KnownTotals()
 
 
 class Period:
@@ -31,10 +79,23 @@ class Period:
         self.register_id: str = row["register_id"]
         self.currency_code: str = row["currency_code"]
         self.scale: int = row["scale"]
-        self.totals = totals_from_text(row["totals"])
+        self._totals: RegisterTotals | None = None
+        self._totals_text: str = row["totals"]
         self.journal_totals = _JOURNAL_TOTALS.decode(row["journal_totals"])
         self._counts = _COUNTS.decode(row["event_counts"])
         self._row = row
+
+    @property
+    def totals(self) -> RegisterTotals:
+        """The totals of the sales; whoever has written them asks for them again."""
+        if self._totals is None:
+            known = _KNOWN.take(self._key, self._totals_text)
+            self._totals = totals_from_text(self._totals_text) if known is None else known
+        return self._totals
+
+    @property
+    def _key(self) -> _PeriodKey:
+        return self.account_id, self.register_id, self.number
 
     def value(self) -> RegisterPeriod:
         """Return the period beside its sales, with the events counted so far."""
@@ -72,20 +133,19 @@ class Period:
 
     def write(self, connection: Connection, **changes: Any) -> None:
         """Write what was added, and further columns."""
-        connection.execute(
-            update(register_period)
-            .where(
-                register_period.c.account_id == self.account_id,
-                register_period.c.register_id == self.register_id,
-                register_period.c.period_number == self.number,
-            )
-            .values(
-                totals=totals_to_text(self.totals),
-                journal_totals=_ENCODER.encode(self.journal_totals).decode(),
-                event_counts=_counts_to_text(self._counts),
-                **changes,
-            )
-        )
+        if self._totals is not None:
+            self._totals_text = totals_to_text(self._totals)
+            _KNOWN.give(self._key, self._totals_text, self._totals)
+            self._totals = None
+        values = {
+            "of_account": self.account_id,
+            "of_register": self.register_id,
+            "of_number": self.number,
+            "totals": self._totals_text,
+            "journal_totals": _ENCODER.encode(self.journal_totals).decode(),
+            "event_counts": _counts_to_text(self._counts),
+        }
+        connection.execute(_WRITE, values | changes)
 
     def _micros(self, minor: int) -> int:
         return to_micros(minor, scale=self.scale)
@@ -102,14 +162,9 @@ def find_open_period(
         register_id: The register.
         is_locked: Whether nobody else adds to the period until the transaction ends.
     """
-    statement = select(register_period).where(
-        register_period.c.account_id == account_id,
-        register_period.c.register_id == register_id,
-        register_period.c.closed_ns.is_(None),
-    )
-    if is_locked:
-        statement = statement.with_for_update()
-    row = connection.execute(statement).mappings().first()
+    statement = _OPEN_LOCKED if is_locked else _OPEN
+    names = {"account_id": account_id, "register_id": register_id}
+    row = connection.execute(statement, names).mappings().first()
     return None if row is None else Period(row)
 
 

@@ -1,17 +1,59 @@
 """Look up what sales and closes state of where they are made: register, shop, market, cashier."""
 
-import msgspec
-from sqlalchemy import Connection, select
+from functools import lru_cache
+from typing import Final
 
+import msgspec
+from sqlalchemy import Connection, and_, bindparam, select
+
+from engine.errors import NotFound
 from engine.model import Market, ReceiptMetadata, Source
 from engine.model.register import PaymentType
 from engine.model.value import Value
+from engine.strict_json import shown_text
 from server.storage.account_tables import cashier, market, payment_type, register, shop
-from server.storage.resources import find_row, get_row
+from server.storage.resources import get_row
 
 _MARKET = msgspec.json.Decoder(Market)
 _RECEIPT = msgspec.json.Decoder(ReceiptMetadata)
 _ENCODER = msgspec.json.Encoder(order="sorted")
+
+_PLACES_KEPT: Final = 4096
+"""Places of which what is decoded is kept: registers by their cashiers."""
+
+_PLACE = (
+    select(
+        register.c.register_id,
+        register.c.name,
+        shop.c.shop_id,
+        shop.c.name,
+        shop.c.document,
+        market.c.market_id,
+        market.c.name,
+        market.c.document,
+        cashier.c.display_name,
+    )
+    .join_from(
+        register,
+        shop,
+        and_(shop.c.account_id == register.c.account_id, shop.c.shop_id == register.c.shop_id),
+    )
+    .join(
+        market,
+        and_(market.c.account_id == shop.c.account_id, market.c.market_id == shop.c.market_id),
+    )
+    .outerjoin(
+        cashier,
+        and_(
+            cashier.c.account_id == register.c.account_id,
+            cashier.c.cashier_id == bindparam("cashier_id"),
+        ),
+    )
+    .where(
+        register.c.account_id == bindparam("account_id"),
+        register.c.register_id == bindparam("register_id"),
+    )
+)
 
 
 class Place(Value, frozen=True):
@@ -39,27 +81,40 @@ def get_place(
     Raises:
         NotFound: The account has no such register.
     """
-    till = get_row(connection, register, account_id=account_id, row_id=register_id)
-    store = get_row(connection, shop, account_id=account_id, row_id=till["shop_id"])
-    region = get_row(connection, market, account_id=account_id, row_id=store["market_id"])
-    person = (
-        find_row(connection, cashier, account_id=account_id, row_id=cashier_id)
-        if cashier_id
-        else None
-    )
+    names = {"account_id": account_id, "register_id": register_id, "cashier_id": cashier_id}
+    row = connection.execute(_PLACE, names).first()
+    if row is None:
+        raise NotFound(f"expected the id of a register, was {shown_text(register_id)}")
+    return _place(cashier_id, *row)
+
+
+@lru_cache(_PLACES_KEPT)
+def _place(
+    cashier_id: str,
+    register_id: str,
+    register_name: str,
+    shop_id: str,
+    shop_name: str,
+    shop_document: str,
+    market_id: str,
+    market_name: str,
+    market_document: str,
+    cashier_name: str | None,
+) -> Place:
+    """Return the place of these columns, the same object for the same ones."""
     return Place(
         source=Source(
-            market_id=region["market_id"],
-            market_name=region["name"],
-            shop_id=store["shop_id"],
-            shop_name=store["name"],
+            market_id=market_id,
+            market_name=market_name,
+            shop_id=shop_id,
+            shop_name=shop_name,
             register_id=register_id,
-            register_name=till["name"],
+            register_name=register_name,
             cashier_id=cashier_id,
-            cashier_name=cashier_id if person is None else person["display_name"],
+            cashier_name=cashier_id if cashier_name is None else cashier_name,
         ),
-        market=market_from_text(region["document"]),
-        receipt=receipt_from_text(store["document"]),
+        market=market_from_text(market_document),
+        receipt=receipt_from_text(shop_document),
     )
 
 

@@ -9,7 +9,7 @@ from engine.errors import AlreadyExists, FieldProblem, Reason, WrongState
 from engine.fields import read_whole
 from engine.model import SaleSummary
 from engine.model.value import Value
-from engine.recorded_sales import summary_of
+from engine.records.sales import summary_of
 from engine.render_line import ENCODER
 from engine.render_sale import SaleWriter
 from engine.strict_json import decode, shown_text

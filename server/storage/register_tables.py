@@ -42,7 +42,7 @@ register_period = Table(
 )
 """A register has at most one period that is not closed; its row is locked by whoever adds to it.
 
-totals: engine.register_totals as JSON; journal_totals: engine.model.journal.RunningTotals as JSON;
+totals: engine.register.totals as JSON; journal_totals: engine.model.journal.RunningTotals as JSON;
 event_counts: counts by event as JSON; open_id: made by the client: opening twice is once;
 content_hash: SHA-256 of the request that opened it."""
 

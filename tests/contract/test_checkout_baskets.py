@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
-from engine.journal_bytes import decode_entry
+from engine.journal.encoding import decode_entry
 from engine.model.journal import EntryKind
 from engine.model.register import RegisterEvent
 from server.storage import Store

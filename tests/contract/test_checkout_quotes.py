@@ -15,7 +15,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection
 
-from engine.journal_bytes import decode_entry
+from engine.journal.encoding import decode_entry
 from engine.model.journal import EntryKind
 from engine.model.order import Order, OrderBasket, OrderLine, OrderState, OrderStateRecord
 from engine.model.register import RegisterEvent

@@ -10,10 +10,10 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.journal import salted_digest
-from engine.journal_bytes import decode_entry
+from engine.journal.chain import salted_digest
+from engine.journal.encoding import decode_entry
 from engine.model.journal import EntryKind
-from engine.recorded_sales import read_sale
+from engine.records.sales import read_sale
 from engine.strict_json import decode
 from server.checkouts.journalling import personal_data
 from server.storage import Store

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from engine.journal_bytes import decode_entry
+from engine.journal.encoding import decode_entry
 from engine.model.journal import EntryKind
 from server.storage import Store
 from server.storage.export_tables import export_entry

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import Connection, delete, select, update
 from structlog.testing import capture_logs
 
-from engine.journal_verify import Breach
+from engine.journal.verification import Breach
 from server import recompute as command
 from server.registers.recomputation import PeriodName, recompute
 from server.storage import StoreSettings, open_store

@@ -7,10 +7,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from engine.journal_bytes import decode_entry
-from engine.journal_keys import load_public_key
-from engine.journal_verify import Breach, Verified, verify
-from engine.recorded_sales import read_sale
+from engine.journal.encoding import decode_entry
+from engine.journal.keys import load_public_key
+from engine.journal.verification import Breach, Verified, verify
+from engine.records.sales import read_sale
 from engine.reference import register as reference
 from engine.rpc.convert.register import register_summary_to_proto
 from engine.strict_json import decode

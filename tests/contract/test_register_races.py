@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from engine.journal_verify import Verified
+from engine.journal.verification import Verified
 from server.storage import Store
 from server.storage.register_tables import register_close
 from server.storage.sale_tables import sale

@@ -7,8 +7,8 @@ from itertools import pairwise
 import grpc
 import pytest
 
-from engine.recorded_register import read_statement
-from engine.render_register import statement_json
+from engine.register.reading import read_statement
+from engine.register.rendering import statement_json
 from engine.rpc.convert.register import statement_to_proto
 from engine.strict_json import decode
 from server.storage import Store

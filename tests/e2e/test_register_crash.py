@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.journal_verify import Verified
+from engine.journal.verification import Verified
 from server.registers.closing import close_register
 from server.storage import StoreSettings, open_store
 from server.storage.failpoints import VARIABLE

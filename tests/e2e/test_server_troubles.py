@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 
 import grpc
@@ -39,9 +40,8 @@ def servers() -> Iterator[Servers]:
         yield running
 
 
-async def sell(world: World, callers: dict[str, Caller], answer_count: int) -> None:
-    """Let the tills work until there were so many answers; they insist."""
-    shift = Shift(answer_count)
+async def sell(world: World, callers: dict[str, Caller], shift: Shift) -> None:
+    """Let the tills work until their shift ends; they insist."""
     await asyncio.wait_for(
         asyncio.gather(*(till.insist(callers[till.account_id], shift) for till in world.tills)),
         SECONDS_MAX,
@@ -66,10 +66,11 @@ def test_tills_when_postgres_crashes_and_starts_again_then_nothing_is_lost_or_do
     async def work() -> None:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{started.port}") as channel:
             callers = world.callers(channel)
-            await sell(world, callers, ANSWERS)
+            await sell(world, callers, Shift(ANSWERS))
             for _ in range(3):
-                selling = asyncio.create_task(sell(world, callers, 2 * ANSWERS))
-                await sell_a_little(world)
+                shift = Shift(2 * ANSWERS)
+                selling = asyncio.create_task(sell(world, callers, shift))
+                await shift.has_begun.wait()
                 await asyncio.to_thread(postgres.server.stop)
                 await asyncio.to_thread(postgres.server.start)
                 await selling
@@ -83,14 +84,6 @@ def test_tills_when_postgres_crashes_and_starts_again_then_nothing_is_lost_or_do
         servers.kill(started.pid)
 
     assert sum(len(each.checkouts) for each in books.values()) >= ANSWERS
-
-
-async def sell_a_little(world: World) -> None:
-    """Wait until the tills are at work."""
-    ledgers = world.ledgers.values()
-    before = sum(ledger.counts["acknowledged"] for ledger in ledgers)
-    while sum(ledger.counts["acknowledged"] for ledger in ledgers) < before + 2:
-        await asyncio.sleep(0)
 
 
 # --- the disk --------------------------------------------------------------------------------
@@ -135,7 +128,8 @@ def is_ready(port: int) -> bool:
             return True
     except urllib.error.HTTPError as error:
         error.close()
-        assert 503 == error.code
+        if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
         return False
 
 
@@ -166,7 +160,7 @@ def test_tills_when_the_disk_is_full_then_unavailable_and_they_go_on_when_there_
     async def work(world: World, target: str, http: int) -> None:
         async with grpc.aio.insecure_channel(target) as channel:
             callers = world.callers(channel)
-            await sell(world, callers, ANSWERS)
+            await sell(world, callers, Shift(ANSWERS))
             assert is_ready(http)
             with full(directory):
                 assert not is_ready(http)
@@ -175,7 +169,7 @@ def test_tills_when_the_disk_is_full_then_unavailable_and_they_go_on_when_there_
                 world.check()
             assert is_ready(http)
             await settle(world, callers)
-            await sell(world, callers, ANSWERS)
+            await sell(world, callers, Shift(ANSWERS))
             await settle(world, callers)
             await read(world, callers)
 

@@ -13,8 +13,8 @@ from engine.basket import evaluate
 from engine.errors import InvalidInput, TillcoreError
 from engine.model import Basket, BasketLine, Checkout, Context, Payment
 from engine.plan import PricePlan, compile_plan
-from engine.register import register_summary
-from engine.register_totals import RegisterTotals
+from engine.register.reports import register_summary
+from engine.register.totals import RegisterTotals
 from server.checkouts.completion import Completion, Wanted, WantedLine, WantedReturn
 from server.checkouts.desk import CheckoutDesk
 from server.checkouts.records import prepare_return

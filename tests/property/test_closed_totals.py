@@ -12,8 +12,8 @@ from sqlalchemy.pool import StaticPool
 
 from engine.model.register import RegisterEvent
 from engine.model.value import Value
-from engine.register import register_summary
-from engine.register_totals import RegisterTotals
+from engine.register.reports import register_summary
+from engine.register.totals import RegisterTotals
 from server.registers.sums import sum_closes
 from server.storage.account_tables import account, market, register, shop
 from server.storage.closes import CloseFilter

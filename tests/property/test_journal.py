@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.journal_bytes import MalformedEntryError, decode_entry, encode_entry
-from engine.journal_verify import Breach, UnreadableJournalError, Verified, verify
+from engine.journal.encoding import MalformedEntryError, decode_entry, encode_entry
+from engine.journal.verification import Breach, UnreadableJournalError, Verified, verify
 from engine.model import TaxType
 from engine.model.journal import (
     ClockSource,

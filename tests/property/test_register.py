@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from engine.model import Sale
 from engine.model.register import PaymentFlow, RegisterSummary, SalesSummary
-from engine.recorded_register import read_register_summary
 from engine.reference import register as reference
-from engine.register import register_summary
-from engine.register_totals import RegisterTotals
-from engine.render_register import register_summary_json
+from engine.register.reading import read_register_summary
+from engine.register.rendering import register_summary_json
+from engine.register.reports import register_summary
+from engine.register.totals import RegisterTotals
 from engine.strict_json import decode
 from tests.support.sales import random_sales
 

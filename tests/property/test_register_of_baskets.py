@@ -9,8 +9,8 @@ from engine.errors import TillcoreError
 from engine.model import Context, EvaluatedBasket, Payment, Sale, SalePart
 from engine.plan import PricePlan, compile_plan
 from engine.reference import register as reference
-from engine.register import register_summary
-from engine.register_totals import RegisterTotals
+from engine.register.reports import register_summary
+from engine.register.totals import RegisterTotals
 from engine.settlement import with_amounts
 from engine.split import split
 from tests.support.random_baskets import Generator

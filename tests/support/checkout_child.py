@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from engine.model import Basket, BasketLine, Payment
-from engine.recorded_sales import read_checkout
+from engine.records.sales import read_checkout
 from engine.strict_json import decode
 from server.checkouts.completion import Completion, Wanted, WantedLine, WantedReturn
 from server.checkouts.desk import CheckoutDesk

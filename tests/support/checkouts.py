@@ -18,15 +18,15 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection, select
 
 from engine.errors import Unauthenticated
-from engine.journal_bytes import decode_entry
-from engine.journal_export import entry_line, header_line
-from engine.journal_keys import load_public_key
-from engine.journal_verify import Breach, Verified, verify
+from engine.journal.encoding import decode_entry
+from engine.journal.export import entry_line, header_line
+from engine.journal.keys import load_public_key
+from engine.journal.verification import Breach, Verified, verify
 from engine.model import CashRounding, Context, Market
 from engine.model.journal import Head, SignedEntry
 from engine.plan import PricePlan, compile_plan
-from engine.recorded_sales import read_sale
-from engine.register_totals import RegisterTotals
+from engine.records.sales import read_sale
+from engine.register.totals import RegisterTotals
 from engine.rpc.calls import Calls
 from engine.rpc.calls import Context as CallContext
 from engine.rpc.server import new_server

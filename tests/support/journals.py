@@ -8,11 +8,11 @@ from random import Random
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from engine.journal import Record, append, key_change
-from engine.journal_bytes import decode_entry
-from engine.journal_export import entry_line, header_line
-from engine.journal_keys import PrivateKeySigner, PublicKey
-from engine.journal_totals import NOTHING, add_receipt, close_totals
+from engine.journal.chain import Record, append, key_change
+from engine.journal.encoding import decode_entry
+from engine.journal.export import entry_line, header_line
+from engine.journal.keys import PrivateKeySigner, PublicKey
+from engine.journal.totals import NOTHING, add_receipt, close_totals
 from engine.model import TaxType
 from engine.model.journal import (
     EntryKind,

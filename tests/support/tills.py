@@ -15,8 +15,8 @@ from google.protobuf.message import Message
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
-from engine.journal_keys import load_public_key
-from engine.journal_verify import Breach, Verified, verify
+from engine.journal.keys import load_public_key
+from engine.journal.verification import Breach, Verified, verify
 from engine.model import Context
 from engine.rpc.calls import Calls
 from engine.rpc.server import new_server

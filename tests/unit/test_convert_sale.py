@@ -33,8 +33,8 @@ from engine.model.register import (
     RegisterPeriod,
     ShopInfo,
 )
-from engine.register import close_statement
-from engine.register_totals import RegisterTotals
+from engine.register.reports import close_statement
+from engine.register.totals import RegisterTotals
 from engine.rpc.convert.recorded_sale import sale_from_proto, sale_to_proto
 from engine.rpc.convert.register import statement_to_proto
 from tests.support.sales import FOOD, MOMS, NOON_NS, UNIT, line, paid, sale

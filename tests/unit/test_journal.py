@@ -17,17 +17,17 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from engine.errors import InvalidInput, OutOfRange
-from engine.journal import Record, append, entry_kind, salted_digest
-from engine.journal_bytes import MalformedEntryError, decode_entry, encode_entry
-from engine.journal_export import local_time_text, read_line
-from engine.journal_keys import (
+from engine.journal.chain import Record, append, entry_kind, salted_digest
+from engine.journal.encoding import MalformedEntryError, decode_entry, encode_entry
+from engine.journal.export import local_time_text, read_line
+from engine.journal.keys import (
     BadKeyError,
     PrivateKeySigner,
     load_public_key,
     load_signer,
 )
-from engine.journal_totals import NOTHING, add_receipt, add_totals, receipt_amounts
-from engine.journal_verify import Verified, verify
+from engine.journal.totals import NOTHING, add_receipt, add_totals, receipt_amounts
+from engine.journal.verification import Verified, verify
 from engine.model import (
     EvaluatedLine,
     SaleKind,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.journal_keys import BadKeyError
+from engine.journal.keys import BadKeyError
 from server.journal_key import open_journal_key
 
 HASH = bytes(32)

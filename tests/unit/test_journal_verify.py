@@ -5,11 +5,11 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from engine.journal import chained_hash
-from engine.journal_bytes import encode_entry
-from engine.journal_export import entry_line, header_line
-from engine.journal_keys import PrivateKeySigner, PublicKey
-from engine.journal_verify import Breach, UnreadableJournalError, Verified, verify
+from engine.journal.chain import chained_hash
+from engine.journal.encoding import encode_entry
+from engine.journal.export import entry_line, header_line
+from engine.journal.keys import PrivateKeySigner, PublicKey
+from engine.journal.verification import Breach, UnreadableJournalError, Verified, verify
 from engine.model import TaxType
 from engine.model.journal import (
     ClockSource,

@@ -14,8 +14,8 @@ from engine.errors import InvalidInput
 from engine.fields import read_whole
 from engine.model import Basket, CheckoutSale, EvaluatedLine, FrozenFrom, SaleKind, UnitRange
 from engine.plan import compile_plan
-from engine.recorded import line_of
-from engine.recorded_sales import read_checkout, read_sale
+from engine.records.lines import line_of
+from engine.records.sales import read_checkout, read_sale
 from engine.render import summary_json
 from engine.render_sale import checkout_json, sale_json
 from engine.request import read_basket

@@ -7,8 +7,8 @@ import pytest
 
 from engine.errors import InvalidInput
 from engine.model.register import PaymentFlow, RegisterEvent
-from engine.recorded_register import read_register_summary, read_statement
-from engine.render_register import statement_json
+from engine.register.reading import read_register_summary, read_statement
+from engine.register.rendering import statement_json
 from engine.rpc.convert.register import statement_to_proto
 from engine.strict_json import decode
 from tests.support.goldens import from_json

@@ -15,13 +15,13 @@ from engine.model.register import (
     RegisterEvent,
     RegisterPeriod,
 )
-from engine.register import (
+from engine.register.reports import (
     close_statement,
     next_cash_total_at_open,
     open_period,
     register_summary,
 )
-from engine.register_totals import RegisterTotals
+from engine.register.totals import RegisterTotals
 from tests.support.sales import CENT, MOMS, NOON_NS, SOURCE, UNIT, line, paid, sale
 
 PERIOD = RegisterPeriod(

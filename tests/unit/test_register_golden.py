@@ -16,12 +16,12 @@ from engine.model.register import (
     RegisterPeriod,
 )
 from engine.numbers import format_micros, parse_decimal
-from engine.recorded_register import read_statement
-from engine.recorded_sales import read_sale
+from engine.records.sales import read_sale
 from engine.reference import register as reference
-from engine.register import close_statement, next_cash_total_at_open, register_summary
-from engine.register_totals import RegisterTotals
-from engine.render_register import register_summary_json, statement_json
+from engine.register.reading import read_statement
+from engine.register.rendering import register_summary_json, statement_json
+from engine.register.reports import close_statement, next_cash_total_at_open, register_summary
+from engine.register.totals import RegisterTotals
 from engine.strict_json import decode
 from server import aggregation
 from tests.support.goldens import ROOT, differences, from_json, to_json

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from engine.errors import InvalidInput, OutOfRange
 from engine.model import Checkout, CheckoutSale, Payment, Sale, SalePart
-from engine.register import register_summary
-from engine.register_rows import COLUMNS, RowKey, item_count
-from engine.register_totals import RegisterTotals
+from engine.register.reports import register_summary
+from engine.register.rows import COLUMNS, RowKey, item_count
+from engine.register.totals import RegisterTotals
 from tests.support.sales import CENT, FOOD, MOMS, SOURCE, UNIT, line, paid, sale
 
 PLAIN = sale([line(80_00, (MOMS, 20_00), group="shoes")], [paid("cash", 100_00)])

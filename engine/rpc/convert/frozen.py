@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from engine import limits
 from engine.errors import FieldProblem
 from engine.model import EvaluatedLine, Quote, ReturnedLine, ReturnedSale
-from engine.recorded import line_problems
+from engine.records.lines import line_problems
 from engine.rpc.convert.evaluated_line import evaluated_line_to_proto
 from engine.rpc.convert.fields import Problems
 from engine.rpc.convert.recorded_line import recorded_line_from_proto

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from engine import limits
-from engine.journal_keys import PublicKey
+from engine.journal.keys import PublicKey
 from engine.model.journal import Head, JournalEntry, SignedEntry
 
 FORMAT: Final = "tillcore-journal"

@@ -12,9 +12,9 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from engine.journal import KEY_CONTENT_TYPE, chained_hash
-from engine.journal_bytes import MalformedEntryError, decode_entry
-from engine.journal_export import (
+from engine.journal.chain import KEY_CONTENT_TYPE, chained_hash
+from engine.journal.encoding import MalformedEntryError, decode_entry
+from engine.journal.export import (
     FORMAT,
     FORMAT_VERSION,
     ExportedKey,
@@ -23,8 +23,8 @@ from engine.journal_export import (
     read_header,
     read_line,
 )
-from engine.journal_keys import BadKeyError, PublicKey, load_public_key
-from engine.journal_ledger import Ledger
+from engine.journal.keys import BadKeyError, PublicKey, load_public_key
+from engine.journal.ledger import Ledger
 from engine.model.journal import HASH_BYTES, EntryKind, Head, JournalEntry
 from engine.model.value import Value
 from engine.strict_json import shown_text

@@ -22,7 +22,7 @@ from engine.model import (
     TaxType,
 )
 from engine.model.register import NO_PRODUCT_GROUP
-from engine.sale_identities import discount_micros, sale_problems
+from engine.records.identities import discount_micros, sale_problems
 from engine.strict_json import is_object
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")

@@ -47,7 +47,7 @@ from engine.readers import (
     text,
     wrong_type,
 )
-from engine.recorded_units import application_of, record_identifier, trigger_of
+from engine.records.units import application_of, record_identifier, trigger_of
 
 _STATUS = OneOf(ContributionStatus)
 _DOMAIN = OneOf(DiscountDomain)

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from engine.journal_totals import NOTHING, add_totals
+from engine.journal.totals import NOTHING, add_totals
 from engine.model import TaxType
 from engine.model.journal import (
     CloseTotals,

@@ -19,8 +19,8 @@ from engine.model.register import (
     TaxSummary,
 )
 from engine.model.value import Value
-from engine.register_rows import VOIDED, RowKey, RowPart, RowScope, tax_of_key
-from engine.register_totals import RegisterTotals
+from engine.register.rows import VOIDED, RowKey, RowPart, RowScope, tax_of_key
+from engine.register.totals import RegisterTotals
 from engine.strict_json import is_array, is_object
 
 _ALL: Final = "all"

@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from engine.errors import Reason, invalid
-from engine.journal_bytes import encode_entry
-from engine.journal_keys import PublicKey, Signer
+from engine.journal.encoding import encode_entry
+from engine.journal.keys import PublicKey, Signer
 from engine.model import SaleKind
 from engine.model.journal import (
     ClockSource,

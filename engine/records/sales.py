@@ -37,7 +37,7 @@ from engine.readers import (
     text,
     wrong_type,
 )
-from engine.recorded import line_item, tax_amounts
+from engine.records.lines import line_item, tax_amounts
 from engine.request import payment_of
 from engine.strict_json import is_object
 from engine.timings import source_of, timing_of

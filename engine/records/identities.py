@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from engine.errors import FieldProblem, Reason
 from engine.model import EvaluatedLine, Payment, SaleSummary, TaxAmount, TaxType
 from engine.numbers import CURRENCY_SCALES, format_micros
-from engine.recorded import line_problems
-from engine.recorded_sales import summary_problems
+from engine.records.lines import line_problems
+from engine.records.sales import summary_problems
 
 
 def sale_problems(

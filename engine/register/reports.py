@@ -17,9 +17,9 @@ from engine.model.register import (
     RegisterSummary,
 )
 from engine.numbers import format_micros
-from engine.reconciliation import exact_problems, reconcile
-from engine.register_summary import check_range, summarise
-from engine.register_totals import RegisterTotals
+from engine.register.reconciliation import exact_problems, reconcile
+from engine.register.summary import check_range, summarise
+from engine.register.totals import RegisterTotals
 
 
 def open_period(

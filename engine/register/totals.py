@@ -8,7 +8,7 @@ from typing import Final, Self
 from engine.errors import FieldProblem, InvalidInput, OutOfRange, Reason, invalid
 from engine.model import Checkout, Sale, SaleKind, SalePart
 from engine.numbers import CURRENCY_SCALES
-from engine.register_rows import (
+from engine.register.rows import (
     COLUMNS,
     VOIDED,
     VOIDED_KEY,

@@ -1,0 +1,1 @@
+"""The signed journal: entries in a chain, their bytes, keys, totals, export and verification."""

@@ -1,0 +1,1 @@
+"""Read what was recorded: lines, sales and checkouts of the reference documents."""
