@@ -32,7 +32,7 @@ from engine.rpc.basket_service import parse
 from engine.split import sale_of
 from server.auth import Principal, Scope
 from server.auth.principal import set_principal
-from server.checkouts.completion import Completion, Frozen
+from server.checkouts.completion import Completion, Frozen, Recorded
 from server.checkouts.desk import evaluated
 from server.checkouts.recording import record
 from server.journal_key import JournalKey, open_journal_key
@@ -189,8 +189,13 @@ async def _one_by_parts(open_shop: Shop, data: bytes, clock: _Clock) -> None:
         return completion_from_proto(request, now_ns=NOW_NS)
 
     completion = clock.run("decode", decoded)
-    where = {"register_id": completion.register_id, "cashier_id": completion.cashier_id}
-    at = await open_shop.store.read(partial(get_place, account_id=ACCOUNT, **where))
+    find = partial(
+        get_place,
+        account_id=ACCOUNT,
+        register_id=completion.register_id,
+        cashier_id=completion.cashier_id,
+    )
+    at = await open_shop.store.read(find)
     evaluate = partial(evaluated, completion, Frozen(completion.wanted.basket), open_shop.plan, at)
     evaluation = clock.run("evaluate", evaluate)
     work = partial(
@@ -205,6 +210,7 @@ async def _one_by_parts(open_shop: Shop, data: bytes, clock: _Clock) -> None:
     recorded = await open_shop.store.write(
         lambda connection: clock.run("store", partial(work, connection))
     )
+    assert isinstance(recorded, Recorded), "no register moves here"
     made = recorded.checkout
 
     def render() -> list[bytes]:
@@ -282,7 +288,9 @@ def main(arguments: list[str]) -> None:
     """Run as a command."""
     parser = argparse.ArgumentParser(description="Measure what a checkout costs.")
     parser.add_argument("--count", type=int, default=640, help="checkouts of each measurement")
-    parser.add_argument("--database", default="", help="an empty PostgreSQL database; by default SQLite")
+    parser.add_argument(
+        "--database", default="", help="an empty PostgreSQL database; by default SQLite"
+    )
     options = parser.parse_args(arguments)
     asyncio.run(run(options.database, options.count))
 

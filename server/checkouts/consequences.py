@@ -14,7 +14,7 @@ from engine.render_line import ENCODER
 from engine.render_sale import SaleWriter
 from engine.stock import sale_events
 from engine.strict_json import shown_text
-from server.storage.exports import ExportEvent, ExportKind
+from server.storage.exports import ExportEvent, ExportKind, Queue
 from server.storage.order_changes import state_change_event
 from server.storage.orders import Direction, add_order, get_order, save_state
 from server.storage.stock import record_events, to_export
@@ -108,9 +108,15 @@ def _outgoing_json(order: Order, currency_code: str) -> bytes:
 
 
 def change_stock(
-    connection: Connection, sales: Sequence[Sale], *, account_id: str
+    connection: Connection, sales: Sequence[Sale], *, account_id: str, queues: Sequence[Queue]
 ) -> list[ExportEvent]:
     """Take what was sold from the shop's stock, and add what came back; return the exports.
+
+    Args:
+        connection: The transaction.
+        sales: What was sold.
+        account_id: Whose stock it is.
+        queues: The account's export queues; what none of them takes is not rendered.
 
     Raises:
         OutOfRange: A level would be beyond `limits.STOCK_MICROS_MAX`.
@@ -125,7 +131,9 @@ def change_stock(
             now_ns=sale.timing.timestamp_ns,
         )
     ]
-    return to_export(record_events(connection, events, account_id=account_id))
+    stored = record_events(connection, events, account_id=account_id)
+    is_wanted = any(queue.kind == ExportKind.STOCK_EVENT.value for queue in queues)
+    return to_export(stored) if is_wanted else []
 
 
 def kept_lines(evaluated: EvaluatedBasket) -> tuple[EvaluatedLine, ...]:

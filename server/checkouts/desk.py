@@ -6,14 +6,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import Connection
 
 from engine.basket import evaluate
 from engine.ecommerce import orders_without_shipping
-from engine.errors import Conflict, FieldProblem, InvalidInput, Reason, WrongState, invalid
+from engine.errors import (
+    Conflict,
+    FieldProblem,
+    InvalidInput,
+    NotFound,
+    OutOfRange,
+    Reason,
+    WrongState,
+    invalid,
+)
 from engine.model import Basket, EvaluatedBasket, Payment
 from engine.numbers import format_micros
 from engine.orders import order_quote
@@ -26,7 +35,7 @@ from server.checkouts.consequences import kept_lines
 from server.checkouts.recording import find_recorded, record
 from server.checkouts.records import look_up
 from server.journal_key import JournalKey
-from server.storage import Store
+from server.storage import Store, Work
 from server.storage.places import Place, get_place
 from server.storage.returned_lines import ReturnedUnits
 
@@ -44,6 +53,14 @@ INLINE_LINES_MAX: Final = 50
 
 PLACES_KEPT: Final = 4096
 """Registers with their cashiers whose places are kept; each checkout compares its own."""
+
+
+class _Till(NamedTuple):
+    """A register and who is at it."""
+
+    account_id: str
+    register_id: str
+    cashier_id: str
 
 
 class CheckoutDesk:
@@ -82,18 +99,12 @@ class CheckoutDesk:
             StoreUnavailable: The database does not answer.
         """
         till = _Till(account_id, completion.register_id, completion.cashier_id)
-        find = partial(find_recorded, account_id=account_id, completion=completion)
         with self._hand(account_id, completion.checkout_id):
-            at = self._places.get(till) or await self._store.read(partial(_place, till))
+            at = self._places.get(till)
+            if at is None:
+                at = await self._store.read(partial(_place, till))
             while True:
-                try:
-                    made = await self._attempt(account_id, completion, at)
-                except TillcoreError:
-                    # What is recorded stays so, whatever the basket would be refused for by now.
-                    recorded = await self._store.read(find)
-                    if recorded is None:
-                        raise
-                    return recorded
+                made = await self._attempt(account_id, completion, at)
                 if isinstance(made, Recorded):
                     self._keep(till, at)
                     return made
@@ -102,29 +113,55 @@ class CheckoutDesk:
     async def _attempt(
         self, account_id: str, completion: Completion, at: Place
     ) -> Recorded | Place:
-        """Evaluate and record a checkout; return the place instead when it has changed."""
-        own: _Own = {"account_id": account_id, "completion": completion}
-        look = partial(look_up, **own, at=at)
-        wanted = completion.wanted
-        is_frozen = bool(wanted.returns or wanted.quote_ids)
-        frozen = await self._store.read(look) if is_frozen else Frozen(wanted.basket)
-        plan = await self._plans.plan(
-            account_id=account_id, market_id=at.source.market_id, shop_id=at.source.shop_id
-        )
-        if is_frozen or plan.is_best_price or len(wanted.basket.line_items) > INLINE_LINES_MAX:
-            evaluation = await asyncio.get_running_loop().run_in_executor(
-                self._executor, evaluated, completion, frozen, plan, at
+        """Evaluate and record a checkout; return the register's place where it is another."""
+        look = partial(look_up, account_id=account_id, completion=completion, at=at)
+        try:
+            plan = await self._plans.plan(
+                account_id=account_id, market_id=at.source.market_id, shop_id=at.source.shop_id
             )
-        else:
-            evaluation = evaluated(completion, frozen, plan, at)
+            evaluation = await self._evaluated(completion, look, plan, at)
+        except (InvalidInput, OutOfRange, NotFound, WrongState):
+            # What is recorded stays so, whatever the basket would be refused for by now.
+            found = await self._store.read(partial(_recorded_or_place, account_id, completion))
+            if found == at:
+                raise
+            return found
 
         def again(connection: Connection) -> Evaluation:
             return evaluated(completion, look(connection), plan, at)
 
-        recording = partial(
-            record, **own, evaluation=evaluation, again=again, at=at, key=self._key
+        return await self._store.write(
+            partial(
+                record,
+                account_id=account_id,
+                completion=completion,
+                evaluation=evaluation,
+                again=again,
+                at=at,
+                key=self._key,
+            ),
+            settled=partial(find_recorded, account_id=account_id, completion=completion),
         )
-        return await self._store.write(recording, settled=partial(find_recorded, **own))
+
+    async def _evaluated(
+        self, completion: Completion, look: Work[Frozen], plan: PricePlan, at: Place
+    ) -> Evaluation:
+        """Evaluate with the records of the store; a small basket without a change of threads."""
+        wanted = completion.wanted
+        has_records = bool(wanted.returns or wanted.quote_ids)
+        frozen = await self._store.read(look) if has_records else Frozen(wanted.basket)
+        is_small = len(wanted.basket.line_items) <= INLINE_LINES_MAX
+        if is_small and not has_records and not plan.is_best_price:
+            return evaluated(completion, frozen, plan, at)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, evaluated, completion, frozen, plan, at
+        )
+
+    def _keep(self, till: _Till, at: Place) -> None:
+        """Keep the place of a register for its next checkout, which compares it."""
+        if till not in self._places and len(self._places) >= PLACES_KEPT:
+            del self._places[next(iter(self._places))]
+        self._places[till] = at
 
     @contextmanager
     def _hand(self, account_id: str, checkout_id: str) -> Iterator[None]:
@@ -140,19 +177,19 @@ class CheckoutDesk:
             self._in_hand.discard(name)
 
 
-def _look(account_id: str, completion: Completion, connection: Connection) -> _Found:
-    """Read what is known of the checkout, and take what is frozen from the store."""
-    at = get_place(
-        connection,
-        account_id=account_id,
-        register_id=completion.register_id,
-        cashier_id=completion.cashier_id,
-    )
+def _place(till: _Till, connection: Connection) -> Place:
+    """Return the place of a register."""
+    return get_place(connection, **till._asdict())
+
+
+def _recorded_or_place(
+    account_id: str, completion: Completion, connection: Connection
+) -> Recorded | Place:
+    """Return what is recorded under the id of a checkout, or else the place of its register."""
     recorded = find_recorded(connection, account_id=account_id, completion=completion)
     if recorded is not None:
-        return _Found(at, recorded, None)
-    frozen = look_up(connection, account_id=account_id, completion=completion, at=at)
-    return _Found(at, None, frozen)
+        return recorded
+    return _place(_Till(account_id, completion.register_id, completion.cashier_id), connection)
 
 
 # --- evaluating ------------------------------------------------------------------------------

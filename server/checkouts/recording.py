@@ -19,6 +19,7 @@ from engine.render_sale import checkout_json, sale_json
 from engine.split import sale_of, split
 from engine.strict_json import decode, shown_text
 from engine.timings import local_date
+from server.checkouts.answers import as_stored
 from server.checkouts.completion import Completion, Evaluation, Recorded
 from server.checkouts.consequences import change_stock, collect_orders, place_orders
 from server.checkouts.journalling import enter_clock, enter_sale
@@ -26,7 +27,7 @@ from server.journal_key import JournalKey
 from server.storage import checkouts as rows
 from server.storage.checkouts import SaleNumbers, StoredSale
 from server.storage.counters import Draw, next_numbers
-from server.storage.exports import ExportEvent, ExportKind, place_all
+from server.storage.exports import ExportEvent, ExportKind, find_queues, place_all
 from server.storage.journals import open_journal
 from server.storage.periods import Period, find_open_period, register_is_closed
 from server.storage.places import Place, get_place
@@ -143,8 +144,7 @@ def record(
     writing = _Writing(account_id, completion, evaluation, period, key)
     checkout = _checkout(writing, parts, at, first_number)
     document, numbers = _write(connection, writing, checkout, events, first_account_number)
-    # What is answered is what the store says, now and to every repetition.
-    return Recorded(checkout=read_checkout(decode(document)), numbers=numbers)
+    return Recorded(checkout=as_stored(checkout, document), numbers=numbers)
 
 
 class _Writing(NamedTuple):
@@ -225,8 +225,9 @@ def _write(
         *exports,
         *events,
     ]
+    queues = find_queues(connection, account_id=account_id)
     if not checkout.voided:
-        exports += change_stock(connection, sales, account_id=account_id)
+        exports += change_stock(connection, sales, account_id=account_id, queues=queues)
         exports += place_orders(
             connection, writing.evaluation.evaluated, account_id=account_id, checkout=checkout
         )
@@ -235,6 +236,7 @@ def _write(
         account_id=account_id,
         events=exports,
         now_ns=writing.completion.received_ns,
+        queues=queues,
     )
     return stored.document, numbers
 
@@ -261,9 +263,7 @@ def _write_sales(
         )
         for position, sale in enumerate(sales):
             document = sale_json(sale)
-            entered = enter_sale(
-                journal, period, sale, clock=completion.clock, document=document
-            )
+            entered = enter_sale(journal, period, sale, clock=completion.clock, document=document)
             numbers = SaleNumbers(first_account_number + position, entered.journal_number)
             written.append(StoredSale(sale, numbers, document, entered.salt))
             period.add_sale(sale)

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Executable, bindparam
-
-from server.storage.counter_tables import counter
-from server.storage.statements import insert_into
+from sqlalchemy import Connection, Executable, text
 
 
 class Draw(NamedTuple):
@@ -16,12 +13,12 @@ class Draw(NamedTuple):
     Attributes:
         kind: What is counted, such as `sale`.
         scope_id: What the numbers are unique in, such as the id of a register.
-        count: How many numbers are taken.
+        length: How many numbers are taken.
     """
 
     kind: str
     scope_id: str
-    count: int = 1
+    length: int = 1
 
 
 def next_number(
@@ -55,37 +52,30 @@ def next_numbers(
     """
     values: dict[str, object] = {"account_id": account_id}
     for index, draw in enumerate(draws):
-        assert draw.count >= 1, draw
+        assert draw.length >= 1, draw
         values |= {
             f"kind_{index}": draw.kind,
             f"scope_id_{index}": draw.scope_id,
-            f"value_{index}": draw.count,
+            f"value_{index}": draw.length,
         }
-    statement = _drawing(connection.dialect.name, len(draws))
+    drawn = connection.execute(_drawing(len(draws)), values)
     # The database may return the rows in another order.
-    last = {
-        (kind, scope_id): value for kind, scope_id, value in connection.execute(statement, values)
-    }
+    last = {(kind, scope_id): value for kind, scope_id, value in drawn}
     assert len(last) == len(draws), "draws are from different counters"
-    return tuple(last[draw.kind, draw.scope_id] - draw.count + 1 for draw in draws)
+    return tuple(last[draw.kind, draw.scope_id] - draw.length + 1 for draw in draws)
 
 
 @cache
-def _drawing(dialect_name: str, count: int) -> Executable:
-    """Return the statement that draws from so many counters."""
-    columns = counter.c
-    statement = insert_into(counter, dialect_name=dialect_name).values(
-        [
-            {
-                "account_id": bindparam("account_id", type_=columns.account_id.type),
-                "kind": bindparam(f"kind_{index}", type_=columns.kind.type),
-                "scope_id": bindparam(f"scope_id_{index}", type_=columns.scope_id.type),
-                "value": bindparam(f"value_{index}", type_=columns.value.type),
-            }
-            for index in range(count)
-        ]
+def _drawing(count: int) -> Executable:
+    """Return the statement that draws from so many counters, which both databases understand.
+
+    It is a text because SQLAlchemy would compile an INSERT of several rows each time anew.
+    """
+    rows = ", ".join(
+        f"(:account_id, :kind_{index}, :scope_id_{index}, :value_{index})" for index in range(count)
     )
-    return statement.on_conflict_do_update(
-        index_elements=["account_id", "kind", "scope_id"],
-        set_={"value": columns.value + statement.excluded.value},
-    ).returning(columns.kind, columns.scope_id, columns.value)
+    return text(
+        f"INSERT INTO counter (account_id, kind, scope_id, value) VALUES {rows} "
+        "ON CONFLICT (account_id, kind, scope_id) "
+        "DO UPDATE SET value = counter.value + excluded.value RETURNING kind, scope_id, value"
+    )

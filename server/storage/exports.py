@@ -42,6 +42,13 @@ def has_queue(connection: Connection, *, account_id: str, kind: ExportKind) -> b
     return connection.execute(own.limit(1)).first() is not None
 
 
+class Queue(NamedTuple):
+    """An export queue and the value of the kind of events that it takes."""
+
+    queue_id: str
+    kind: str
+
+
 class ExportEvent(NamedTuple):
     """Something that happened and may be exported.
 
@@ -54,6 +61,13 @@ class ExportEvent(NamedTuple):
     kind: ExportKind
     element_key: str
     payload: bytes
+
+
+def find_queues(connection: Connection, *, account_id: str) -> tuple[Queue, ...]:
+    """Return all queues of an account, in the order in which they are locked."""
+    found = connection.execute(_QUEUES, {"account_id": account_id})
+    # Sorted here and not by the database, whose order of texts may be another.
+    return tuple(sorted(Queue(queue_id, kind) for queue_id, kind in found))
 
 
 def place(
@@ -71,7 +85,12 @@ def place(
 
 
 def place_all(
-    connection: Connection, *, account_id: str, events: Sequence[ExportEvent], now_ns: int
+    connection: Connection,
+    *,
+    account_id: str,
+    events: Sequence[ExportEvent],
+    now_ns: int,
+    queues: Sequence[Queue] | None = None,
 ) -> int:
     """Place events in every queue of their kinds, in their order; return how many entries.
 
@@ -80,16 +99,17 @@ def place_all(
         account_id: Whose events they are.
         events: What happened.
         now_ns: When it happened, in nanoseconds since 1970-01-01 UTC.
+        queues: What `find_queues` has returned in this transaction, None to have it looked up.
     """
-    kinds = {event.kind.value for event in events}
-    if not kinds:
+    if not events:
         return 0
-    found = connection.execute(_QUEUES, {"account_id": account_id})
-    # Sorted here and not by the database, whose order of texts may be another.
-    queues = sorted((queue_id, kind) for queue_id, kind in found if kind in kinds)
+    if queues is None:
+        queues = find_queues(connection, account_id=account_id)
     rows: list[dict[str, object]] = []
     for queue_id, kind in queues:
         wanted = [event for event in events if event.kind.value == kind]
+        if not wanted:
+            continue
         first = next_number(
             connection,
             account_id=account_id,
