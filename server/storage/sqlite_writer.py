@@ -96,7 +96,10 @@ class Writer:
         while not is_stopping:
             group, is_stopping = self._next_group()
             if group:
-                self._write_group(group)
+                try:
+                    self._write_group(group)
+                except Exception as error:
+                    self._fail(group, self._defect(error))
                 failpoints.reach("before_reply")
                 settle_all(group)
             is_idle = not group
@@ -194,6 +197,12 @@ class Writer:
         if sqlite_errors.is_fatal(error):
             self._give_up(f"the database failed with {name} and is to be opened anew")
         return StoreUnavailable(f"the database does not answer: {name}", is_unknown=is_unknown)
+
+    def _defect(self, error: Exception) -> StoreUnavailable:
+        """End the writer over a mistake of ours: what is stored is known after a start anew."""
+        self._log.error("store", trouble="defect", exc_info=error)
+        self._give_up(f"the writer failed with {type(error).__name__}")
+        return StoreUnavailable("the database does not answer", is_unknown=True)
 
     def _give_up(self, reason: str) -> None:
         if not self._failure:

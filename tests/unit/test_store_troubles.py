@@ -146,6 +146,22 @@ async def test_sqlite_when_the_disk_fails_then_gives_up_reads_on_and_recovers_wh
     assert number + 1 == then
 
 
+async def test_sqlite_when_the_writer_has_a_defect_then_gives_up_and_nobody_waits_for_ever(
+    settings: StoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(point: str) -> None:
+        if point == "before_commit":
+            raise RuntimeError("a mistake of ours")
+
+    async with open_store(settings) as store:
+        monkeypatch.setattr("server.storage.failpoints.reach", fail)
+        for is_unknown in (True, False):
+            with pytest.raises(StoreUnavailable) as refused:
+                await store.write(make_account)
+            assert is_unknown is refused.value.is_unknown
+        assert "RuntimeError" in await store.failed()
+
+
 async def test_sqlite_when_file_is_no_database_then_says_so(settings: StoreSettings) -> None:
     settings.directory.mkdir()
     (settings.directory / DATABASE_FILE).write_bytes(b"no database" * 1_000)
