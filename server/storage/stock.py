@@ -1,9 +1,20 @@
 """Store stock: apply events to levels, list both, and keep stock counts."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, and_, delete, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Executable,
+    RowMapping,
+    and_,
+    bindparam,
+    delete,
+    select,
+    tuple_,
+    update,
+)
 
 from engine.errors import AlreadyExists, NotFound
 from engine.model.stock import (
@@ -20,12 +31,20 @@ from engine.strict_json import shown_text
 from server.storage.counter_tables import counter
 from server.storage.counters import next_number
 from server.storage.exports import ExportEvent, ExportKind
-from server.storage.statements import insert
+from server.storage.statements import insert, insert_into
 from server.storage.stock_tables import stock_count, stock_count_line, stock_event, stock_level
 
 _COUNTER = "stock_event"
 _ITEMS_PER_STATEMENT = 200
 """Items looked up at once; databases bound the parameters of a statement."""
+
+_LEVELS = select(stock_level).where(
+    stock_level.c.account_id == bindparam("account_id"),
+    tuple_(stock_level.c.stock_location_id, stock_level.c.product_id, stock_level.c.variant_id).in_(
+        bindparam("items", expanding=True)
+    ),
+)
+_INSERT_EVENTS = stock_event.insert()
 
 
 class StoredEvent(NamedTuple):
@@ -82,18 +101,23 @@ def record_events(
         }
         for level in levels_after(known, events)
     ]
-    statement = insert(connection, stock_level)
-    statement = statement.on_conflict_do_update(
-        index_elements=["account_id", "stock_location_id", "product_id", "variant_id"],
-        set_={"quantity_micros": statement.excluded.quantity_micros},
-    )
-    connection.execute(statement, rows)
+    connection.execute(_writing_levels(connection.dialect.name), rows)
     stored = [StoredEvent(first + index, event) for index, event in enumerate(events)]
     connection.execute(
-        stock_event.insert(),
+        _INSERT_EVENTS,
         [_event_columns(each, account_id=account_id, request_id=request_id) for each in stored],
     )
     return stored
+
+
+@cache
+def _writing_levels(dialect_name: str) -> Executable:
+    """Return the statement that writes a level, whether it is new or not."""
+    statement = insert_into(stock_level, dialect_name=dialect_name)
+    return statement.on_conflict_do_update(
+        index_elements=["account_id", "stock_location_id", "product_id", "variant_id"],
+        set_={"quantity_micros": statement.excluded.quantity_micros},
+    )
 
 
 def lock_stock(connection: Connection, *, account_id: str) -> None:
@@ -182,13 +206,11 @@ def _rows_of(
     connection: Connection, keys: Sequence[tuple[str, str, str]], *, account_id: str
 ) -> list[RowMapping]:
     """Return the levels of (location, product, variant) that there are."""
-    columns = stock_level.c
     rows: list[RowMapping] = []
     for start in range(0, len(keys), _ITEMS_PER_STATEMENT):
         some = keys[start : start + _ITEMS_PER_STATEMENT]
-        item = tuple_(columns.stock_location_id, columns.product_id, columns.variant_id)
-        statement = select(stock_level).where(columns.account_id == account_id, item.in_(some))
-        rows += connection.execute(statement).mappings()
+        values = {"account_id": account_id, "items": some}
+        rows += connection.execute(_LEVELS, values).mappings()
     return rows
 
 

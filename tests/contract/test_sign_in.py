@@ -96,9 +96,9 @@ async def test_every_rpc_when_key_has_one_scope_then_open_as_the_table_says(
         "Bearer ",
         "Basic dXNlcjpwYXNz",
         "Bearer tillcore_nonsense",
-        f"Bearer {new_key().text}",
-        f"Bearer {new_key().text[:-1]}",
-        f"Bearer {new_key().text} {new_key().text}",
+        pytest.param(f"Bearer {new_key().text}", id="unknown"),
+        pytest.param(f"Bearer {new_key().text[:-1]}", id="cut"),
+        pytest.param(f"Bearer {new_key().text} {new_key().text}", id="two"),
     ],
 )
 async def test_call_when_key_is_none_then_unauthenticated_without_the_key_in_the_answer(
