@@ -268,13 +268,14 @@ def _receipt_metadata(fields: Fields) -> ReceiptMetadata | None:
         header=metadata.optional("header", text),
         footer=metadata.optional("footer", text),
         vat_number=metadata.optional("vat_number", text),
-        shop_address=None if address is None else _shop_address(address),
+        shop_address=None if address is None else shop_address_of(address),
     )
     metadata.refuse_unknown()
     return read
 
 
-def _shop_address(fields: Fields) -> ShopAddress:
+def shop_address_of(fields: Fields) -> ShopAddress:
+    """Read the address of a shop, which receipts and register closes show."""
     address = ShopAddress(
         name=fields.optional("name", text),
         street=fields.optional("street", text),

@@ -7,7 +7,7 @@ from engine import limits
 from engine.errors import Reason
 from engine.fields import Fields, read_whole
 from engine.markets import currency
-from engine.model import ShopAddress, Source, TaxType, Timing
+from engine.model import Source, TaxType, Timing
 from engine.model.register import (
     Depositing,
     ForeignPayments,
@@ -37,6 +37,7 @@ from engine.readers import (
     rate,
     text,
 )
+from engine.records.sales import shop_address_of
 from engine.timings import seconds, source_of, timing_of
 
 T = TypeVar("T")
@@ -322,21 +323,10 @@ def _reconciliation(fields: Fields) -> Reconciliation:
 def _shop_info(fields: Fields) -> ShopInfo:
     info = ShopInfo(
         vat_number=fields.optional("vat_number", text),
-        shop_address=fields.optional("shop_address", _object(_shop_address)),
+        shop_address=fields.optional("shop_address", _object(shop_address_of)),
     )
     fields.refuse_unknown()
     return info
-
-
-def _shop_address(fields: Fields) -> ShopAddress:
-    address = ShopAddress(
-        name=fields.optional("name", text),
-        street=fields.optional("street", text),
-        zip=fields.optional("zip", text),
-        city=fields.optional("city", text),
-    )
-    fields.refuse_unknown()
-    return address
 
 
 # --- numbers ---------------------------------------------------------------------------------

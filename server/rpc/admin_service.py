@@ -21,6 +21,7 @@ from server.plans import Plans
 from server.rpc.admin_resources import ACCOUNT, OUTPUT_ONLY, RESOURCES, Resource, Values
 from server.rpc.key_methods import KeyMethods
 from server.rpc.pages import after_id, page_size, page_token
+from server.rpc.request_ids import the_id
 from server.storage import Connection, Store
 from server.storage import resources as rows
 from tillcore.v1 import admin_account_pb2, admin_service_pb2
@@ -112,7 +113,7 @@ class AdminService:
     async def get(self, resource: Resource, data: bytes) -> bytes:
         """Answer a Get request."""
         request = parse(resource.message(f"Get{resource.camel}Request"), data)
-        row_id = _required_id(request, f"{resource.noun}_id")
+        row_id = the_id(request, f"{resource.noun}_id")
         account_id = current_principal().account_id
         row = await self._store.read(
             lambda c: rows.get_row(c, resource.table, account_id=account_id, row_id=row_id)
@@ -181,7 +182,7 @@ class AdminService:
     async def delete(self, resource: Resource, data: bytes) -> bytes:
         """Answer a Delete request."""
         request = parse(resource.message(f"Delete{resource.camel}Request"), data)
-        row_id = _required_id(request, f"{resource.noun}_id")
+        row_id = the_id(request, f"{resource.noun}_id")
         account_id, now_ns = current_principal().account_id, self._clock()
 
         def work(connection: Connection) -> None:
@@ -220,18 +221,6 @@ def _required(request: Any, name: str) -> Any:
     if not request.HasField(name):
         raise invalid(name, Reason.REQUIRED, "expected a value, was absent")
     return getattr(request, name)
-
-
-def _required_id(request: Any, name: str) -> str:
-    """Return the id that a request asks for."""
-    problems = Problems()
-    row_id = getattr(request, name)
-    if not row_id:
-        problems.required(name, "an id")
-    else:
-        problems.id_at(name, row_id)
-    problems.finish()
-    return str(row_id)
 
 
 def _values(resource: Resource, message: Any) -> Values:

@@ -1,6 +1,6 @@
 """Read the requests of CheckoutService: what a till asks for, and the hash of its content."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
@@ -13,10 +13,10 @@ from engine.model.journal import ClockSource
 from engine.rpc.convert import basket_from_proto
 from engine.rpc.convert.fields import Problems
 from engine.rpc.convert.recorded_sale import receipt_from_proto
-from engine.rpc.convert.text import optional_string
 from engine.rpc.convert.time import time_from_proto
 from engine.strict_json import decode, is_object
 from server.checkouts.completion import Completion, QuoteWish, Wanted, WantedLine, WantedReturn
+from server.rpc.request_ids import required_id
 from tillcore.v1 import basket_pb2, checkout_pb2, checkout_return_pb2, frozen_pb2, sales_quote_pb2
 
 T = TypeVar("T")
@@ -166,34 +166,11 @@ def wanted_return(request: checkout_return_pb2.PrepareReturnRequest) -> WantedRe
 # --- fields ----------------------------------------------------------------------------------
 
 
-def required_id(request: Any, name: str, problems: Problems) -> str:
-    """Return an id of a request; an absent one is a problem."""
-    value = str(getattr(request, name))
-    if not value:
-        problems.required(name, "an id")
-    else:
-        problems.id_at(name, value)
-    return value
-
-
-def the_id(request: Any, name: str) -> str:
-    """Return the only id of a request.
-
-    Raises:
-        InvalidInput: It is absent or bad.
-    """
-    problems = Problems()
-    value = required_id(request, name, problems)
-    problems.finish()
-    return value
-
-
 def optional_time(request: Any, name: str, problems: Problems) -> int | None:
     """Return a moment in nanoseconds since 1970-01-01 UTC, None when it is absent."""
     if not request.HasField(name):
         return None
-    moment = getattr(request, name)
-    return _at_top(lambda inner: time_from_proto(moment, "", name, inner), problems, otherwise=0)
+    return time_from_proto(getattr(request, name), "", name, problems)
 
 
 def optional_total(request: Any, problems: Problems) -> int | None:
@@ -204,23 +181,8 @@ def optional_total(request: Any, problems: Problems) -> int | None:
     return problems.between_at("expected_total_micros", request.expected_total_micros, -last, last)
 
 
-def _at_top(read: Callable[[Problems], T], problems: Problems, *, otherwise: T) -> T:
-    """Read what is not inside of another message; paths then begin with its name."""
-    inner = Problems()
-    value = read(inner)
-    try:
-        inner.finish()
-    except InvalidInput as error:
-        for each in error.problems:
-            problems.add(each.field.removeprefix("."), each.reason, each.message)
-        return otherwise
-    return value
-
-
 def _comment(request: Any, problems: Problems) -> str | None:
-    return _at_top(
-        lambda inner: optional_string(request, "", "comment", inner), problems, otherwise=None
-    )
+    return problems.text_at("comment", request.comment) if request.HasField("comment") else None
 
 
 def _quantity(line: checkout_return_pb2.PreparedLine, path: str, problems: Problems) -> int | None:

@@ -30,11 +30,11 @@ from server.rpc.checkout_messages import (
 from server.rpc.checkout_requests import (
     completion_from_proto,
     optional_time,
-    the_id,
     wanted_return,
 )
 from server.rpc.pages import after_id, page_size, page_token
 from server.rpc.quote_methods import QuoteMethods
+from server.rpc.request_ids import the_id
 from server.rpc.saved_basket_methods import SavedBasketMethods
 from server.rpc.signup_methods import SignupMethods
 from server.storage import Connection, Store

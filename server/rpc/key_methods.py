@@ -16,6 +16,7 @@ from server.auth import Authenticator, Scope, current_principal
 from server.auth.keys import Key, code_sha256, new_code, new_key
 from server.auth.scopes import KEY_SCOPES, NUMBERS, scopes_from_text, scopes_to_text
 from server.rpc.pages import after_id, page_size, page_token
+from server.rpc.request_ids import the_id
 from server.storage import Store, account_tables, key_tables
 from server.storage import keys as key_rows
 from server.storage import resources as rows
@@ -89,7 +90,7 @@ class KeyMethods:
     async def revoke_api_key(self, data: bytes) -> bytes:
         """Answer a RevokeApiKeyRequest."""
         request = parse(admin_key_pb2.RevokeApiKeyRequest, data)
-        key_id = _required_id("api_key_id", request.api_key_id)
+        key_id = the_id(request, "api_key_id")
         account_id, now_ns = current_principal().account_id, self._clock()
         stored = await self._store.write(
             lambda c: key_rows.revoke_key(c, account_id=account_id, key_id=key_id, now_ns=now_ns)
@@ -100,7 +101,7 @@ class KeyMethods:
     async def create_enrolment_code(self, data: bytes) -> bytes:
         """Answer a CreateEnrolmentCodeRequest."""
         request = parse(admin_key_pb2.CreateEnrolmentCodeRequest, data)
-        register_id = _required_id("register_id", request.register_id)
+        register_id = the_id(request, "register_id")
         account_id, now_ns = current_principal().account_id, self._clock()
         code = new_code()
 
@@ -200,15 +201,6 @@ def _future(message: Timestamp, field: str, problems: Problems, *, now_ns: int) 
 def _stored(key: Key) -> dict[str, object]:
     """Return what the store keeps of a key."""
     return {"key_id": key.key_id, "secret_sha256": key.secret_sha256}
-
-
-def _required_id(field: str, value: str) -> str:
-    problems = Problems()
-    if not value:
-        problems.required(field, "an id")
-    problems.id_at(field, value or "-")
-    problems.finish()
-    return value
 
 
 def _to_proto(row: RowMapping) -> admin_key_pb2.ApiKey:

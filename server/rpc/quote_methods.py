@@ -14,8 +14,9 @@ from engine.rpc.status import located
 from server.auth import current_principal
 from server.checkouts.quoting import QuoteDesk
 from server.rpc.checkout_messages import STATES, answer, fitting, sales_quote
-from server.rpc.checkout_requests import quote_from_proto, the_id
+from server.rpc.checkout_requests import quote_from_proto
 from server.rpc.pages import after_id, page_size, page_token
+from server.rpc.request_ids import the_id
 from server.storage import Connection, Store, quotes
 from server.storage.account_tables import shop
 from server.storage.places import get_place

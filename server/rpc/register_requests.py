@@ -16,6 +16,7 @@ from engine.rpc.convert.fields import Problems, members_of, numbers_of
 from engine.rpc.convert.time import time_from_proto
 from engine.strict_json import shown_text
 from server.registers.requests import CloseRequest, EventBatch, EventReport, Opening, XReport
+from server.rpc.request_ids import required_id
 from server.storage.closes import CloseFilter
 from tillcore.v1 import register_pb2, register_service_pb2
 
@@ -191,18 +192,6 @@ def read_filter(request: Any, *, is_dated: bool) -> CloseFilter:
     )
 
 
-def required_id(request: Any, name: str) -> str:
-    """Return an id of a request.
-
-    Raises:
-        InvalidInput: It is absent, or bad.
-    """
-    problems = Problems()
-    _ids(request, problems, name)
-    problems.finish()
-    return str(getattr(request, name))
-
-
 def in_words_of_messages(error: InvalidInput) -> InvalidInput:
     """Return an error of the engine with the fields as the messages name them."""
     return InvalidInput(
@@ -218,11 +207,7 @@ def in_words_of_messages(error: InvalidInput) -> InvalidInput:
 def _ids(request: Any, problems: Problems, *names: str) -> None:
     """Check ids, all of which are required."""
     for name in names:
-        value = getattr(request, name)
-        if value:
-            problems.id_at(name, value)
-        else:
-            problems.required(name, "an id")
+        required_id(request, name, problems)
 
 
 def _comment(request: Any, problems: Problems) -> None:

@@ -40,8 +40,8 @@ from server.rpc.register_requests import (
     read_filter,
     read_opening,
     read_x_report,
-    required_id,
 )
+from server.rpc.request_ids import the_id
 from server.storage import Store
 from server.storage.closes import (
     CloseFilter,
@@ -216,7 +216,7 @@ class RegisterService:
     async def get_register_close(self, data: bytes) -> bytes:
         """Answer a GetRegisterCloseRequest."""
         request = parse(register_service_pb2.GetRegisterCloseRequest, data)
-        register_id = required_id(request, "register_id")
+        register_id = the_id(request, "register_id")
         account_id = _account_of(register_id)
         row = await self._store.read(
             lambda connection: get_close(

@@ -14,8 +14,9 @@ from server.auth import Principal, current_principal
 from server.checkouts.saving import Kept, put_aside
 from server.journal_key import JournalKey
 from server.rpc.checkout_messages import answer, fitting, saved_basket
-from server.rpc.checkout_requests import checked_basket, required_id, the_id
+from server.rpc.checkout_requests import checked_basket
 from server.rpc.pages import after_id, page_size, page_token
+from server.rpc.request_ids import required_id, the_id
 from server.storage import Connection, Store
 from server.storage import resources as rows
 from server.storage.account_tables import register, shop

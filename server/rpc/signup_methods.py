@@ -9,7 +9,8 @@ from engine.rpc.calls import Behaviour
 from engine.rpc.convert.fields import Problems
 from server.auth import current_principal
 from server.rpc.checkout_messages import answer
-from server.rpc.checkout_requests import content_hash, required_id
+from server.rpc.checkout_requests import content_hash
+from server.rpc.request_ids import required_id
 from server.storage import Connection, Store
 from server.storage.account_tables import register
 from server.storage.resources import get_row

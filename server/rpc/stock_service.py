@@ -40,6 +40,7 @@ from engine.stock import (
 from engine.strict_json import shown_text
 from server.auth import current_principal
 from server.rpc.pages import after_id, page_size, page_token
+from server.rpc.request_ids import required_id
 from server.storage import Store, stock
 from server.storage.account_tables import shop
 from server.storage.exports import place_all
@@ -373,7 +374,7 @@ def _imports(request: Any, problems: Problems) -> tuple[StockImport, ...]:
     quantities = quantities_from_proto(
         request.quantities, "quantities", problems, low_micros=-limits.STOCK_MICROS_MAX
     )
-    _id(request, "request_id", problems)
+    required_id(request, "request_id", problems)
     location = _location(request, problems)
     problems.finish()
     return tuple(
@@ -382,24 +383,14 @@ def _imports(request: Any, problems: Problems) -> tuple[StockImport, ...]:
     )
 
 
-def _id(request: Any, name: str, problems: Problems) -> str:
-    """Return an id of a request."""
-    value = str(getattr(request, name))
-    if not value:
-        problems.required(name, "an id")
-    else:
-        problems.id_at(name, value)
-    return value
-
-
 def _location(request: Any, problems: Problems) -> str:
-    return _id(request, "stock_location_id", problems)
+    return required_id(request, "stock_location_id", problems)
 
 
 def _count_id(request: Any, problems: Problems | None = None) -> str:
     """Return the stock count of a request, or raise InvalidInput with every problem so far."""
     problems = Problems() if problems is None else problems
-    count_id = _id(request, "stock_count_id", problems)
+    count_id = required_id(request, "stock_count_id", problems)
     problems.finish()
     return count_id
 
