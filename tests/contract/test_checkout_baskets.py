@@ -4,71 +4,38 @@ SaveBasket, GetBasket, ListBaskets, DeleteBasket, and SignUpForNewsletter.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import grpc
-import pytest
 
 from engine.journal.encoding import decode_entry
 from engine.model.journal import EntryKind
 from engine.model.register import RegisterEvent
-from server.storage import Store
 from server.storage.basket_tables import newsletter_signup
 from server.storage.export_tables import export_entry
 from server.storage.journal_tables import journal_entry
-from server.storage.periods import find_open_period
 from tests.support.checkouts import (
     CLOSED_TILL,
     FAR_TILL,
     NOW_NS,
     OTHER_TILL,
-    OURS,
     THEIRS,
     TILL,
     UNIT,
     Desk,
     add_queues,
+    bare,
     check_books,
+    counted,
     lamps,
     line,
     returning,
-    running_desk,
 )
-from tests.support.statuses import status_of, violations
+from tests.support.statuses import problems
 from tillcore.v1 import (
-    basket_pb2,
     newsletter_pb2,
     saved_basket_pb2,
 )
-
-
-@pytest.fixture
-async def desk(store: Store, tmp_path: Path) -> AsyncIterator[Desk]:
-    """Yield a running service on a fresh database, once for each kind."""
-    async with running_desk(store, tmp_path) as running:
-        yield running
-
-
-def problems(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:
-    """Return the path and the reason of each field that an error names."""
-    return violations(status_of(error))
-
-
-def bare(*lines: Any) -> basket_pb2.Basket:
-    """Return a basket without payments."""
-    return basket_pb2.Basket(line_items=lines)
-
-
-async def counted(desk: Desk, event: RegisterEvent, register_id: str = TILL) -> int:
-    """Return how often an event is counted in the open period of a register."""
-    find = partial(find_open_period, account_id=OURS, register_id=register_id, is_locked=False)
-    period = await desk.store.read(find)
-    assert period is not None
-    return period.value().event_counts.get(event, 0)
-
 
 # --- saved baskets ---------------------------------------------------------------------------
 

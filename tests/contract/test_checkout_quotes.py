@@ -5,13 +5,11 @@ CreateQuote, GetQuote, ListQuotes, and their collection.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
-import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection
 
@@ -21,13 +19,11 @@ from engine.model.order import Order, OrderBasket, OrderLine, OrderState, OrderS
 from engine.model.register import RegisterEvent
 from engine.order_json import order_json
 from engine.strict_json import decode
-from server.storage import Store
 from server.storage.basket_tables import quote
 from server.storage.export_tables import export_entry
 from server.storage.journal_tables import journal_entry
 from server.storage.order_tables import placed_order
 from server.storage.orders import Direction, add_order
-from server.storage.periods import find_open_period
 from server.storage.sale_tables import sale
 from tests.support.checkouts import (
     CLOSED_TILL,
@@ -41,46 +37,22 @@ from tests.support.checkouts import (
     UNIT,
     Desk,
     add_queues,
+    bare,
     check_books,
     completing,
+    counted,
     lamps,
     line,
     returning,
     running_desk,
 )
-from tests.support.statuses import status_of, violations
+from tests.support.statuses import problems
 from tillcore.v1 import (
     basket_pb2,
     frozen_pb2,
     line_behavior_pb2,
     sales_quote_pb2,
 )
-
-
-@pytest.fixture
-async def desk(store: Store, tmp_path: Path) -> AsyncIterator[Desk]:
-    """Yield a running service on a fresh database, once for each kind."""
-    async with running_desk(store, tmp_path) as running:
-        yield running
-
-
-def problems(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:
-    """Return the path and the reason of each field that an error names."""
-    return violations(status_of(error))
-
-
-def bare(*lines: Any) -> basket_pb2.Basket:
-    """Return a basket without payments."""
-    return basket_pb2.Basket(line_items=lines)
-
-
-async def counted(desk: Desk, event: RegisterEvent, register_id: str = TILL) -> int:
-    """Return how often an event is counted in the open period of a register."""
-    find = partial(find_open_period, account_id=OURS, register_id=register_id, is_locked=False)
-    period = await desk.store.read(find)
-    assert period is not None
-    return period.value().event_counts.get(event, 0)
-
 
 # --- quotes ----------------------------------------------------------------------------------
 

@@ -1,14 +1,11 @@
 """Call CheckoutService on both databases: GetCheckout, GetSale, ListSales, PrepareReturn."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from server.storage import Store
 from tests.support.checkouts import (
     FAR_TILL,
     NOW_NS,
@@ -22,23 +19,10 @@ from tests.support.checkouts import (
     line,
     paid,
     returning,
-    running_desk,
     voiding,
 )
-from tests.support.statuses import status_of, violations
+from tests.support.statuses import problems
 from tillcore.v1 import basket_pb2, checkout_pb2, checkout_return_pb2
-
-
-@pytest.fixture
-async def desk(store: Store, tmp_path: Path) -> AsyncIterator[Desk]:
-    """Yield a running service on a fresh database, once for each kind."""
-    async with running_desk(store, tmp_path) as running:
-        yield running
-
-
-def problems(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:
-    """Return the path and the reason of each field that an error names."""
-    return violations(status_of(error))
 
 
 def preparing(sale_id: str, *lines: Any, register_id: str = TILL) -> Any:

@@ -1,8 +1,6 @@
 """Call CompleteCheckout on both databases: what it records, refuses, and answers again."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +17,12 @@ from server.checkouts.journalling import personal_data
 from server.storage import Store
 from server.storage.export_tables import export_entry
 from server.storage.journal_tables import journal_entry
-from server.storage.periods import find_open_period
 from server.storage.sale_tables import checkout, sale
 from server.storage.stock_tables import stock_level
 from tests.support.checkouts import (
     CLOSED_TILL,
     NOW_NS,
     OTHER_TILL,
-    OURS,
     THEIRS,
     TILL,
     UNIT,
@@ -42,7 +38,7 @@ from tests.support.checkouts import (
     running_desk,
 )
 from tests.support.core_server import danish_shop
-from tests.support.statuses import status_of, violations
+from tests.support.statuses import problems
 from tillcore.v1 import (
     basket_pb2,
     checkout_pb2,
@@ -50,25 +46,6 @@ from tillcore.v1 import (
     line_behavior_pb2,
     sale_pb2,
 )
-
-
-@pytest.fixture
-async def desk(store: Store, tmp_path: Path) -> AsyncIterator[Desk]:
-    """Yield a running service on a fresh database, once for each kind."""
-    async with running_desk(store, tmp_path) as running:
-        yield running
-
-
-def problems(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:
-    """Return the path and the reason of each field that an error names."""
-    return violations(status_of(error))
-
-
-async def period_of(desk: Desk, register_id: str = TILL) -> Any:
-    """Return the open period of a register of ours."""
-    find = partial(find_open_period, account_id=OURS, register_id=register_id, is_locked=False)
-    return await desk.store.read(find)
-
 
 # --- CompleteCheckout ------------------------------------------------------------------------
 

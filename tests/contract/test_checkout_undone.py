@@ -2,26 +2,19 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import grpc
-import pytest
 
 from engine.journal.encoding import decode_entry
 from engine.model.journal import EntryKind
-from server.storage import Store
 from server.storage.export_tables import export_entry
 from server.storage.exports import ExportKind
 from server.storage.journal_tables import journal_entry
-from server.storage.periods import find_open_period
 from server.storage.sale_tables import returned_line
 from server.storage.stock_tables import stock_level
 from tests.support.checkouts import (
     OTHER_TILL,
-    OURS,
     SWEDISH_TILL,
     THEIRS,
     TILL,
@@ -33,33 +26,15 @@ from tests.support.checkouts import (
     lamps,
     line,
     paid,
+    period_of,
     returning,
     running_desk,
     voiding,
 )
-from tests.support.statuses import status_of, violations
+from tests.support.statuses import problems
 from tillcore.v1 import (
     basket_pb2,
 )
-
-
-@pytest.fixture
-async def desk(store: Store, tmp_path: Path) -> AsyncIterator[Desk]:
-    """Yield a running service on a fresh database, once for each kind."""
-    async with running_desk(store, tmp_path) as running:
-        yield running
-
-
-def problems(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:
-    """Return the path and the reason of each field that an error names."""
-    return violations(status_of(error))
-
-
-async def period_of(desk: Desk, register_id: str = TILL) -> Any:
-    """Return the open period of a register of ours."""
-    find = partial(find_open_period, account_id=OURS, register_id=register_id, is_locked=False)
-    return await desk.store.read(find)
-
 
 # --- returns ---------------------------------------------------------------------------------
 

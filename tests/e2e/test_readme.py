@@ -2,47 +2,17 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from tests.support.command_line import ROOT, SECONDS_MAX, environment, serving, tillcore
+from tests.support.command_line import ROOT, serving, tillcore
+from tests.support.documents import Example, check, examples, pattern
 
 README = ROOT / "README.md"
 INTERFACES = ROOT / "docs" / "interfaces.md"
 JSON_BLOCK = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-ADDRESS = "127.0.0.1:50051"
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-class Example(NamedTuple):
-    """A command of the README and the output under it, in which `...` stands for any lines."""
-
-    command: str
-    output: str
-
-
-def examples(text: str) -> list[Example]:
-    r"""Return the commands of a document; one goes on while a line ends with `\` or `|`."""
-    return [each for block in BLOCK.findall(text) for each in _examples_of(block)]
-
-
-def _examples_of(block: str) -> Iterator[Example]:
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        lines = part.splitlines(keepends=True)
-        count = 1
-        while lines[count - 1].rstrip().endswith(("\\", "|")):
-            count += 1
-        yield Example("".join(lines[:count]), "".join(lines[count:]))
-
-
-def pattern(output: str) -> str:
-    """Return the regular expression of an output."""
-    literal = [re.escape(part) for part in re.split(r"^\.\.\.\n", output, flags=re.MULTILINE)]
-    return r"(?:.*\n)*?".join(literal)
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +26,7 @@ def target() -> Iterator[str]:
     "example", examples(README.read_text(encoding="utf-8")), ids=lambda each: each.command[:40]
 )
 def test_example_when_run_then_prints_what_the_readme_says(example: Example, target: str) -> None:
-    result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", example.command.replace(ADDRESS, target)],
-        capture_output=True,
-        cwd=ROOT,
-        env=environment(),
-        text=True,
-        timeout=SECONDS_MAX,
-        check=False,
-    )
-
-    assert (0, "") == (result.returncode, result.stderr)
-    assert re.fullmatch(pattern(example.output), result.stdout), result.stdout
+    check(example, target)
 
 
 def test_examples_when_listed_then_evaluate_serve_and_reflection_are_there() -> None:

@@ -2,21 +2,12 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.test_readme import ADDRESS, Example, examples, pattern
-from tests.support.command_line import (
-    EXAMPLES,
-    ROOT,
-    SECONDS_MAX,
-    environment,
-    exact,
-    serving,
-    tillcore,
-)
+from tests.support.command_line import EXAMPLES, ROOT, exact, serving, tillcore
+from tests.support.documents import Example, check, examples
 
 DOCUMENT = (ROOT / "docs" / "registers.md").read_text(encoding="utf-8")
 SALES = EXAMPLES / "sales.ndjson"
@@ -32,18 +23,7 @@ def target() -> Iterator[str]:
 
 @pytest.mark.parametrize("example", COMMANDS, ids=lambda each: each.command[:24])
 def test_example_when_run_then_prints_what_the_document_says(example: Example, target: str) -> None:
-    result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", example.command.replace(ADDRESS, target)],
-        capture_output=True,
-        cwd=ROOT,
-        env=environment(),
-        text=True,
-        timeout=SECONDS_MAX,
-        check=False,
-    )
-
-    assert (0, "") == (result.returncode, result.stderr)
-    assert re.fullmatch(pattern(example.output), result.stdout), result.stdout
+    check(example, target)
 
 
 def test_examples_when_listed_then_both_doors_are_there() -> None:

@@ -24,6 +24,7 @@ from engine.journal.keys import load_public_key
 from engine.journal.verification import Breach, Verified, verify
 from engine.model import CashRounding, Context, Market
 from engine.model.journal import Head, SignedEntry
+from engine.model.register import RegisterEvent
 from engine.plan import PricePlan, compile_plan
 from engine.records.sales import read_sale
 from engine.register.totals import RegisterTotals
@@ -42,7 +43,7 @@ from server.storage.account_tables import account, cashier, market, register, sh
 from server.storage.export_tables import export_entry, export_queue
 from server.storage.exports import ExportKind
 from server.storage.journal_tables import journal_entry, journal_key
-from server.storage.periods import find_open_period
+from server.storage.periods import Period, find_open_period
 from server.storage.places import market_to_text
 from server.storage.sale_tables import sale
 from tests.support.core_server import danish_shop
@@ -242,6 +243,25 @@ async def let_in(method: str, context: CallContext) -> None:
     register_id = device if isinstance(device, str) and device else None
     scopes = frozenset({Scope.OWNER})
     set_principal(Principal(account_id=account_id, scopes=scopes, register_id=register_id))
+
+
+def bare(*lines: Any) -> basket_pb2.Basket:
+    """Return a basket without payments."""
+    return basket_pb2.Basket(line_items=lines)
+
+
+async def period_of(desk: Desk, register_id: str = TILL) -> Period:
+    """Return the open period of a register of ours."""
+    find = partial(find_open_period, account_id=OURS, register_id=register_id, is_locked=False)
+    period = await desk.store.read(find)
+    assert period is not None
+    return period
+
+
+async def counted(desk: Desk, event: RegisterEvent, register_id: str = TILL) -> int:
+    """Return how often an event is counted in the open period of a register."""
+    period = await period_of(desk, register_id)
+    return period.value().event_counts.get(event, 0)
 
 
 @asynccontextmanager

@@ -26,3 +26,8 @@ def violations(status: status_pb2.Status) -> list[tuple[str, str]]:
     """Return the path and the reason of each bad field."""
     bad = detail(status, error_details_pb2.BadRequest)
     return [(each.field, each.reason) for each in bad.field_violations]
+
+
+def problems(error: grpc.aio.AioRpcError) -> list[tuple[str, str]]:
+    """Return the path and the reason of each field that an error names."""
+    return violations(status_of(error))
