@@ -9,8 +9,7 @@ from typing import Final
 
 import msgspec
 
-from engine import limits
-from engine.errors import OutOfRange
+from engine.minor_units import to_minor
 from engine.model import SaleSummary, TaxType
 from engine.model.journal import (
     CloseTotals,
@@ -59,26 +58,17 @@ def receipt_amounts(
         currency_code=currency_code,
         scale=scale,
         sequence_number=sequence_number,
-        total_minor=_minor(summary.total_micros, scale, "total"),
+        total_minor=to_minor(summary.total_micros, scale=scale, name="total"),
         taxes=tuple(
             TaxTotal(
                 type=TaxType(key[0]),
                 rate_micros=key[1],
-                base_minor=_minor(bases.get(key, 0), scale, "base_price"),
-                amount_minor=_minor(amounts.get(key, 0), scale, "taxes"),
+                base_minor=to_minor(bases.get(key, 0), scale=scale, name="base_price"),
+                amount_minor=to_minor(amounts.get(key, 0), scale=scale, name="taxes"),
             )
             for key in sorted(bases.keys() | amounts.keys())
         ),
     )
-
-
-def _minor(micros: int, scale: int, name: str) -> int:
-    """Return an amount in minor units."""
-    unit_micros: int = 10 ** (limits.FRACTION_DIGITS_MAX - scale)
-    minor, rest = divmod(micros, unit_micros)
-    if rest:
-        raise OutOfRange(name, f"expected at most {scale} digits after the point, was more")
-    return minor
 
 
 def add_receipt(totals: RunningTotals, kind: EntryKind, receipt: ReceiptAmounts) -> RunningTotals:

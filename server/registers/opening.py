@@ -7,6 +7,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from engine.errors import AlreadyExists, WrongState
 from engine.journal.chain import Record
+from engine.minor_units import to_minor
 from engine.model import Timing
 from engine.model.journal import EntryKind, Reference
 from engine.model.register import RegisterEvent, RegisterPeriod
@@ -19,7 +20,6 @@ from server.registers.requests import Opening
 from server.storage.closes import find_last_close, statement_of
 from server.storage.counters import next_number
 from server.storage.journals import open_journal
-from server.storage.money import to_minor
 from server.storage.periods import find_open_period, lock_register, no_totals
 from server.storage.places import Place, get_place
 from server.storage.register_tables import register_period

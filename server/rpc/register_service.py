@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping
 
 from engine.errors import InvalidInput, PermissionDenied, Reason, invalid
 from engine.journal.chain import Record
+from engine.minor_units import to_micros
 from engine.model.journal import EntryKind, Reference
 from engine.rpc.basket_service import parse
 from engine.rpc.calls import Behaviour, Calls
@@ -52,7 +53,6 @@ from server.storage.closes import (
 )
 from server.storage.journal_exports import export_header, export_lines
 from server.storage.journals import open_journal
-from server.storage.money import to_micros
 from server.storage.periods import find_open_period, register_is_closed
 from server.storage.places import get_place
 from tillcore.v1 import register_service_pb2

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, bindparam, select
 
+from engine.minor_units import to_minor
 from engine.model import Checkout, Sale
 from engine.model.value import Value
-from server.storage.money import to_minor
 from server.storage.resources import get_row
 from server.storage.sale_tables import checkout, sale
 

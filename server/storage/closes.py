@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, select, tuple_, update
 
 from engine.errors import NotFound
+from engine.minor_units import to_minor
 from engine.model.journal import RunningTotals
 from engine.model.register import RegisterCloseStatement
 from engine.model.value import Value
@@ -15,7 +16,6 @@ from engine.register.rendering import statement_json
 from engine.strict_json import decode
 from engine.timings import local_date
 from server.storage.account_tables import market, register, shop
-from server.storage.money import to_minor
 from server.storage.periods import Period, totals_to_text
 from server.storage.register_tables import register_close, register_period
 from server.storage.resources import get_row

@@ -8,13 +8,13 @@ from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from engine.errors import FieldProblem, NotFound, Reason, WrongState
 from engine.journal.totals import NOTHING, add_receipt
+from engine.minor_units import to_micros
 from engine.model import Sale
 from engine.model.journal import EntryKind, ReceiptAmounts, RunningTotals
 from engine.model.register import RegisterEvent, RegisterPeriod
 from engine.register.totals import RegisterTotals
 from engine.strict_json import shown_text
 from server.storage.account_tables import register
-from server.storage.money import to_micros
 from server.storage.register_tables import register_period
 
 _JOURNAL_TOTALS = msgspec.json.Decoder(RunningTotals)

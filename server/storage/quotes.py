@@ -7,6 +7,7 @@ from sqlalchemy import Connection, RowMapping, or_, select, update
 
 from engine.errors import AlreadyExists, FieldProblem, Reason, WrongState
 from engine.fields import read_whole
+from engine.minor_units import to_minor
 from engine.model import SaleSummary
 from engine.model.value import Value
 from engine.records.sales import summary_of
@@ -14,7 +15,6 @@ from engine.render_line import ENCODER
 from engine.render_sale import SaleWriter
 from engine.strict_json import decode, shown_text
 from server.storage.basket_tables import quote
-from server.storage.money import to_minor
 from server.storage.resources import Page, find_row, get_row
 
 

@@ -1,4 +1,4 @@
-"""Amounts between the engine's micros and the store's minor units."""
+"""Amounts between micros, in which they are computed, and minor units, in which they are kept."""
 
 from engine import limits
 from engine.errors import OutOfRange
@@ -7,7 +7,7 @@ _STORED_END = 2**63
 
 
 def to_minor(micros: int, *, scale: int, name: str) -> int:
-    """Return an amount in minor units, which the store keeps in 64 bits.
+    """Return an amount in minor units, which are kept in 64 bits.
 
     Args:
         micros: The amount in micros of its currency.
@@ -27,6 +27,6 @@ def to_minor(micros: int, *, scale: int, name: str) -> int:
 
 
 def to_micros(minor: int, *, scale: int) -> int:
-    """Return a stored amount in micros of its currency."""
+    """Return an amount of minor units in micros of its currency."""
     unit_micros: int = 10 ** (limits.FRACTION_DIGITS_MAX - scale)
     return minor * unit_micros
