@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ class AsyncEditSession(EditActions[Awaitable[v1.EvaluatedBasket]]):
         """Prepare a session; entering it opens it."""
         self._transport = transport
         self._state = SessionState(opening)
-        self._call: Any = None
+        self._stream: _Stream | None = None
 
     @property
     def basket(self) -> v1.EvaluatedBasket:
@@ -45,16 +46,16 @@ class AsyncEditSession(EditActions[Awaitable[v1.EvaluatedBasket]]):
     async def close(self) -> None:
         """Close the session; without a stream it is left to its idle time."""
         request = self._state.closing()
-        call, self._call = self._call, None
+        stream, self._stream = self._stream, None
         self._state.detach()
-        if call is not None:
+        if stream is not None:
             try:
                 if request is not None:
-                    await _exchange(call, request, self._transport.policy.attempt_seconds)
+                    await stream.exchange(request, self._transport.policy.attempt_seconds)
             except Broken:
                 pass  # What is left of the session ends by itself.
             finally:
-                call.cancel()
+                stream.end()
 
     async def _do(self, action: v1.EditBasketRequest | None) -> v1.EvaluatedBasket:
         attempts = Attempts(methods.EDIT_BASKET, self._transport.policy, request_id="")
@@ -74,54 +75,64 @@ class AsyncEditSession(EditActions[Awaitable[v1.EvaluatedBasket]]):
     async def _attempt(
         self, action: v1.EditBasketRequest | None, seconds: float
     ) -> v1.EvaluatedBasket:
-        if self._call is None:
-            self._call = self._transport.open(methods.EDIT_BASKET)
+        if self._stream is None:
+            self._stream = _Stream(self._transport)
         steps = self._state.steps(action)
         try:
             request = next(steps)
             while True:
-                request = steps.send(await _exchange(self._call, request, seconds))
+                request = steps.send(await self._stream.exchange(request, seconds))
         except StopIteration as done:
             basket: v1.EvaluatedBasket = done.value
             return basket
 
     def _drop(self) -> None:
         self._state.detach()
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
+        if self._stream is not None:
+            self._stream.end()
+            self._stream = None
 
 
-async def _exchange(
-    call: Any, request: v1.EditBasketRequest, seconds: float
-) -> v1.EditBasketResponse:
-    """Send a request and return its answer.
+class _Stream:
+    """One stream; a task reads its answers, so that what the server said last is never missed."""
 
-    Raises:
-        Broken: The stream has ended, or there is no answer in time.
-    """
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._answers: asyncio.Queue[v1.EditBasketResponse | Details] = asyncio.Queue()
+        self._call: Any = transport.open(methods.EDIT_BASKET)
+        self._reader = asyncio.create_task(_read(self._call, self._answers))
+
+    async def exchange(
+        self, request: v1.EditBasketRequest, seconds: float
+    ) -> v1.EditBasketResponse:
+        """Send a request and return its answer.
+
+        Raises:
+            Broken: The stream has ended, or there is no answer in time.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                # Where the stream has ended, grpc.aio tells INTERNAL, which the server never said,
+                # or that its own state is wrong; the reader tells what the server said.
+                with suppress(grpc.RpcError, asyncio.InvalidStateError):
+                    await self._call.write(request)
+                answer = await self._answers.get()
+        except TimeoutError:
+            raise Broken(Details("DEADLINE_EXCEEDED", f"no answer in {seconds} s")) from None
+        if isinstance(answer, Details):
+            raise Broken(answer)
+        return answer
+
+    def end(self) -> None:
+        """End the stream."""
+        self._call.cancel()
+        self._reader.cancel()
+
+
+async def _read(call: Any, answers: asyncio.Queue[v1.EditBasketResponse | Details]) -> None:
+    """Hand the answers of a call over, and why there are no more."""
     try:
-        async with asyncio.timeout(seconds):
-            await _write(call, request)
-            answer = await call.read()
-    except TimeoutError:
-        raise Broken(Details("DEADLINE_EXCEEDED", f"no answer in {seconds} s")) from None
+        while (answer := await call.read()) is not grpc.aio.EOF:
+            answers.put_nowait(answer)
+        answers.put_nowait(Details("UNAVAILABLE", "the server has ended the stream"))
     except grpc.RpcError as error:
-        raise Broken(details_of(error)) from error
-    if answer is grpc.aio.EOF:
-        raise Broken(Details("UNAVAILABLE", "the server has ended the stream"))
-    response: v1.EditBasketResponse = answer
-    return response
-
-
-async def _write(call: Any, request: v1.EditBasketRequest) -> None:
-    """Send a request.
-
-    Raises:
-        Broken: The stream has ended. grpc.aio then tells INTERNAL, which the server never said, or
-            that its own state is wrong.
-    """
-    try:
-        await call.write(request)
-    except (grpc.RpcError, asyncio.InvalidStateError) as error:
-        raise Broken(Details("UNAVAILABLE", "the stream has ended")) from error
+        answers.put_nowait(details_of(error))
