@@ -109,18 +109,22 @@ class _Stream:
         Raises:
             Broken: The stream has ended, or there is no answer in time.
         """
+        is_written = False
         try:
             async with asyncio.timeout(seconds):
-                # Where the stream has ended, grpc.aio tells INTERNAL, which the server never said,
-                # or that its own state is wrong; the reader tells what the server said.
+                # It fails where the stream has ended; what the server said before is still read.
                 with suppress(grpc.RpcError, asyncio.InvalidStateError):
                     await self._call.write(request)
+                    is_written = True
                 answer = await self._answers.get()
         except TimeoutError:
             raise Broken(Details("DEADLINE_EXCEEDED", f"no answer in {seconds} s")) from None
-        if isinstance(answer, Details):
-            raise Broken(answer)
-        return answer
+        if not isinstance(answer, Details):
+            return answer
+        if not is_written and answer.code == "INTERNAL":
+            # That is what grpc.aio makes of a write that fails; the server never said it.
+            answer = Details("UNAVAILABLE", "the stream has ended")
+        raise Broken(answer)
 
     def end(self) -> None:
         """End the stream."""
