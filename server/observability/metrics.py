@@ -68,6 +68,7 @@ class Metrics(Collector):
         self._plans = plans
         self._sessions = counts.sessions
         self._checkouts = counts.checkouts
+        self._exports = counts.exports
         self._free_bytes = free_bytes
         self._clock = clock
         self._monotonic_ns = monotonic_ns
@@ -94,6 +95,7 @@ class Metrics(Collector):
         """Yield every metric with its present value."""
         yield from self._of_calls()
         yield from self._of_checkouts()
+        yield from self._of_exports()
         yield from self._of_store()
         if self._stored is not None:
             yield from self._of_stored(self._stored)
@@ -137,6 +139,22 @@ class Metrics(Collector):
             "pos_replays", "Checkouts that were answered again as before.", counts.replayed
         )
 
+    def _of_exports(self) -> Iterator[Metric]:
+        attempts = CounterMetricFamily(
+            "pos_delivery_attempts",
+            "Attempts to deliver exports, by what became of them.",
+            labels=["kind", "outcome"],
+        )
+        for each in self._exports.counts():
+            attempts.add_metric([each.delivery, each.outcome], each.attempt_count)
+        yield attempts
+        times = HistogramMetricFamily(
+            "pos_delivery_seconds", "How long attempts took, transforms included.", labels=["kind"]
+        )
+        for kind, histogram in self._exports.times():
+            _add_seconds(times, [kind], histogram)
+        yield times
+
     def _of_store(self) -> Iterator[Metric]:
         stats = self._store.stats
         commits = HistogramMetricFamily(
@@ -168,13 +186,18 @@ class Metrics(Collector):
         oldest = GaugeMetricFamily(
             "pos_outbox_oldest_seconds", "How long the oldest of them waits.", labels=["kind"]
         )
+        failed = GaugeMetricFamily(
+            "pos_dead_letters", "Exports in the failure log, by kind.", labels=["kind"]
+        )
         now_ns = self._clock()
         for each in stored.waiting:
             age_ns = 0 if each.oldest_ns is None else max(now_ns - each.oldest_ns, 0)
             pending.add_metric([each.kind], each.entry_count)
             oldest.add_metric([each.kind], age_ns / _NS_PER_SECOND)
+            failed.add_metric([each.kind], each.failed_count)
         yield pending
         yield oldest
+        yield failed
 
     def _of_memory(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("pos_sessions", "Sessions of EditBasket.", self._sessions.count)

@@ -1,11 +1,11 @@
 """Place events in the export queues set up for them, in the transaction that makes them."""
 
 from collections.abc import Sequence
-from enum import Enum
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
+from server.exports.kinds import ExportKind as ExportKind
 from server.storage.counters import next_number
 from server.storage.export_tables import export_entry, export_queue
 
@@ -15,23 +15,19 @@ _ENTRIES = "export"
 WAITING = "waiting"
 """The state of an entry that has not been exported yet."""
 
-_QUEUES = select(export_queue.c.queue_id, export_queue.c.kind).where(
+DELIVERED = "delivered"
+"""The state of an entry that has been exported."""
+
+FAILED = "failed"
+"""The state of an entry that could not be exported, and is not tried again by itself."""
+
+PLACED = "placed exports"
+"""Under this key the info of a connection holds the queues that its transaction has placed in."""
+
+_QUEUES = select(export_queue.c.queue_id, export_queue.c.kind, export_queue.c.ignored_types).where(
     export_queue.c.account_id == bindparam("account_id")
 )
 _INSERT = export_entry.insert()
-
-
-class ExportKind(Enum):
-    """What can be exported (reference: export-integrations)."""
-
-    CHECKOUT = "checkouts"
-    SALE = "sales"
-    REGISTER_CLOSE_STATEMENT = "register_close_statements"
-    PRODUCT_EDIT = "product_edit_events"
-    NEWSLETTER_SIGNUP = "newsletter_signups"
-    STOCK_EVENT = "stock_events"
-    INCOMING_ORDER_STATE_CHANGE = "incoming_order_state_changes"
-    OUTGOING_ORDER = "outgoing_orders"
 
 
 def has_queue(connection: Connection, *, account_id: str, kind: ExportKind) -> bool:
@@ -42,13 +38,6 @@ def has_queue(connection: Connection, *, account_id: str, kind: ExportKind) -> b
     return connection.execute(own.limit(1)).first() is not None
 
 
-class Queue(NamedTuple):
-    """An export queue and the value of the kind of events that it takes."""
-
-    queue_id: str
-    kind: str
-
-
 class ExportEvent(NamedTuple):
     """Something that happened and may be exported.
 
@@ -56,18 +45,41 @@ class ExportEvent(NamedTuple):
         kind: What happened.
         element_key: The key of the element, which stays the same however often it is exported.
         payload: The element as JSON.
+        event_type: The type of a stock event, by which queues can ignore it; empty for others.
     """
 
     kind: ExportKind
     element_key: str
     payload: bytes
+    event_type: str = ""
+
+
+class Queue(NamedTuple):
+    """An export queue, the value of the kind of events that it takes, and the types it ignores."""
+
+    queue_id: str
+    kind: str
+    ignored_types: str = ""
+
+    def takes(self, event: ExportEvent) -> bool:
+        """Return whether an event is placed in the queue."""
+        if event.kind.value != self.kind:
+            return False
+        return not event.event_type or event.event_type not in self.ignored_types.split()
+
+
+class QueueName(NamedTuple):
+    """What a queue is called among those of all accounts."""
+
+    account_id: str
+    queue_id: str
 
 
 def find_queues(connection: Connection, *, account_id: str) -> tuple[Queue, ...]:
     """Return all queues of an account, in the order in which they are locked."""
     found = connection.execute(_QUEUES, {"account_id": account_id})
     # Sorted here and not by the database, whose order of texts may be another.
-    return tuple(sorted(Queue(queue_id, kind) for queue_id, kind in found))
+    return tuple(sorted(Queue(*row) for row in found))
 
 
 def place(
@@ -106,10 +118,12 @@ def place_all(
     if queues is None:
         queues = find_queues(connection, account_id=account_id)
     rows: list[dict[str, object]] = []
-    for queue_id, kind in queues:
-        wanted = [event for event in events if event.kind.value == kind]
+    for queue in queues:
+        wanted = [event for event in events if queue.takes(event)]
         if not wanted:
             continue
+        queue_id = queue.queue_id
+        connection.info.setdefault(PLACED, set()).add(QueueName(account_id, queue_id))
         first = next_number(
             connection,
             account_id=account_id,
@@ -125,6 +139,11 @@ def place_all(
                 "element_key": event.element_key,
                 "created_ns": now_ns,
                 "state": WAITING,
+                "generation": 0,
+                "attempt_count": 0,
+                "not_before_ns": 0,
+                "published_until_ns": 0,
+                "last_error": "",
                 "payload": event.payload,
             }
             for number, event in enumerate(wanted, first)

@@ -14,6 +14,9 @@ VARIABLE: Final = "TILLCORE_FAILPOINT"
 POINTS: Final = ("before_begin", "after_begin", "before_commit", "after_commit", "before_reply")
 """The points of every write transaction, in their order."""
 
+EXPORT_POINTS: Final = ("before_delivery", "after_delivery", "after_record")
+"""The points of every attempt to export something, in their order."""
+
 
 class Failpoint:
     """A point in the code at which the process dies, after a number of passes."""
@@ -25,8 +28,9 @@ class Failpoint:
             ValueError: The setting names no point, or no number from 1 on.
         """
         name, _, count = setting.partition(":")
-        if setting and (name not in POINTS or not count.isdecimal() or int(count) < 1):
-            expected = f"expected {VARIABLE}=POINT:COUNT with one of {', '.join(POINTS)}"
+        every = (*POINTS, *EXPORT_POINTS)
+        if setting and (name not in every or not count.isdecimal() or int(count) < 1):
+            expected = f"expected {VARIABLE}=POINT:COUNT with one of {', '.join(every)}"
             raise ValueError(f"{expected}, was {setting!r}")
         self._name = name
         self._count_left = int(count or 0)

@@ -2,19 +2,20 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, literal_column, select, text
+from sqlalchemy import Connection, and_, case, func, literal_column, select, text
 
 from server.storage.export_tables import export_entry, export_queue
-from server.storage.exports import WAITING
+from server.storage.exports import FAILED, WAITING
 from server.storage.journal_tables import journal_head
 
 
 class Waiting(NamedTuple):
-    """What waits in the queues of one kind: how many entries, and since when the oldest."""
+    """The entries in the queues of one kind: how many wait, since when the oldest; and failed."""
 
     kind: str
     entry_count: int
     oldest_ns: int | None
+    failed_count: int
 
 
 class Stored(NamedTuple):
@@ -22,7 +23,7 @@ class Stored(NamedTuple):
 
     Attributes:
         journal_count: The entries of all journals.
-        waiting: The entries that wait, by kind of queue.
+        waiting: The entries that wait or failed, by kind of queue.
     """
 
     journal_count: int
@@ -30,17 +31,23 @@ class Stored(NamedTuple):
 
 
 def read_stored(connection: Connection) -> Stored:
-    """Return what is stored; it takes as long as entries wait, not as entries are."""
+    """Return what is stored; it takes as long as entries wait or failed, not as entries are."""
     journal_count = connection.execute(select(func.sum(journal_head.c.number))).scalar()
     queue, entry = export_queue.c, export_entry.c
-    waiting = and_(
+    open_entry = and_(
         entry.account_id == queue.account_id,
         entry.queue_id == queue.queue_id,
-        entry.state == WAITING,
+        entry.state.in_((WAITING, FAILED)),
     )
+    is_waiting, is_failed = entry.state == WAITING, entry.state == FAILED
     statement = (
-        select(queue.kind, func.count(entry.entry_number), func.min(entry.created_ns))
-        .select_from(export_queue.outerjoin(export_entry, waiting))
+        select(
+            queue.kind,
+            func.count(case((is_waiting, 1))),
+            func.min(case((is_waiting, entry.created_ns))),
+            func.count(case((is_failed, 1))),
+        )
+        .select_from(export_queue.outerjoin(export_entry, open_entry))
         .group_by(queue.kind)
         .order_by(queue.kind)
     )

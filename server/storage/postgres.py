@@ -14,6 +14,7 @@ from sqlalchemy.pool import QueuePool
 
 from engine.errors import StoreUnavailable
 from server.storage import failpoints, migrations, postgres_errors
+from server.storage.announcements import Announcements
 from server.storage.stats import StoreStats
 from server.storage.store import Settled, Store, Work
 from server.storage.turns import Waiting
@@ -56,6 +57,7 @@ class PostgresStore(Store):
         """
         self._waiting = Waiting()
         self.stats = StoreStats()
+        self.announcements = Announcements()
         self._log = structlog.get_logger().bind()
         self._engine = postgres_engine(url, connection_count=connection_count)
         snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -126,7 +128,7 @@ class PostgresStore(Store):
                         return found
             except DBAPIError as error:
                 cause = error
-                twin_count += postgres_errors.state_of(error) == postgres_errors.UNIQUE_VIOLATION
+                twin_count += postgres_errors.state_of(error) in postgres_errors.OUTRUN
                 is_twin = 0 < twin_count < _TWIN_TRIES_MAX
                 if not (postgres_errors.is_trouble(error) or is_twin):
                     raise
@@ -170,6 +172,7 @@ class PostgresStore(Store):
             try:
                 result = work(connection)
             except BaseException as error:
+                self.announcements.rolled_back(connection)
                 _roll_back(connection)
                 if postgres_errors.is_standby(error):
                     connection.invalidate()
@@ -180,10 +183,12 @@ class PostgresStore(Store):
             try:
                 transaction.commit()
             except DBAPIError as error:
+                self.announcements.rolled_back(connection)
                 if postgres_errors.is_lost(error):
                     raise _Again(_UNKNOWN, error, is_unknown=True) from error
                 raise
             failpoints.reach("after_commit")
+            self.announcements.committed(connection)
             self.stats.committed(group_size=1, elapsed_ns=time.perf_counter_ns() - begin_ns)
         failpoints.reach("before_reply")
         return result

@@ -4,7 +4,13 @@ from typing import Final, TypeGuard
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-UNIQUE_VIOLATION: Final = "23505"
+OUTRUN: Final = frozenset(
+    {
+        "23505",  # a twin has inserted the same key
+        "23503",  # what a row refers to has been deleted
+    }
+)
+"""States of a transaction that another one was faster than after it had looked."""
 
 _RETRIED: Final = frozenset(
     {

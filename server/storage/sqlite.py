@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from engine.errors import StoreUnavailable
 from server.storage import migrations, sqlite_errors
+from server.storage.announcements import Announcements
 from server.storage.lease import Lease
 from server.storage.sqlite_connections import READERS, reader_engine, writer_engine
 from server.storage.sqlite_writer import Writer
@@ -36,12 +37,16 @@ class SqliteStore(Store):
         self._loop = asyncio.get_running_loop()
         self._waiting = Waiting()
         self.stats = StoreStats()
+        self.announcements = Announcements()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lease = Lease(directory / LOCK_FILE)
         path = directory / DATABASE_FILE
         try:
             self._writer = Writer(
-                writer_engine(path), on_failure=self._on_failure, stats=self.stats
+                writer_engine(path),
+                on_failure=self._on_failure,
+                stats=self.stats,
+                announcements=self.announcements,
             )
             migrations.upgrade(self._writer.connection)
         except DBAPIError as error:

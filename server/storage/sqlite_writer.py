@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from engine.errors import StoreUnavailable
 from server.storage import failpoints, sqlite_errors
+from server.storage.announcements import Announcements
 from server.storage.sqlite_connections import driver_of
 from server.storage.stats import StoreStats
 from server.storage.turns import Turn, settle_all
@@ -42,6 +43,7 @@ class Writer:
         *,
         on_failure: Callable[[str], None],
         stats: StoreStats | None = None,
+        announcements: Announcements | None = None,
     ) -> None:
         """Open the connection; `start` begins to write.
 
@@ -50,6 +52,7 @@ class Writer:
             on_failure: Called in the writer's thread when it cannot go on for good, with the
                 reason.
             stats: Counts the commits.
+            announcements: Told of every commit.
 
         Raises:
             DBAPIError: The file cannot be opened.
@@ -59,6 +62,7 @@ class Writer:
         self._queue: queue.SimpleQueue[Turn[Any] | None] = queue.SimpleQueue()
         self._on_failure = on_failure
         self._stats = StoreStats() if stats is None else stats
+        self._announcements = Announcements() if announcements is None else announcements
         self._failure = ""
         self._unchecked_count = 0
         self._log = structlog.get_logger().bind()
@@ -158,6 +162,7 @@ class Writer:
             self._roll_back()
             return
         self._stats.committed(group_size=len(group), elapsed_ns=elapsed_ns)
+        self._announcements.committed(self._connection)
         self._unchecked_count += len(group)
 
     def _run_work(self, turn: Turn[Any], *, is_shared: bool) -> None:
@@ -168,6 +173,7 @@ class Writer:
             sqlite3.Error: The work cannot be set apart.
         """
         driver = driver_of(self._connection)
+        placed = self._announcements.placed(self._connection)
         if is_shared:
             driver.execute("SAVEPOINT turn")
         try:
@@ -179,6 +185,7 @@ class Writer:
             if not driver.in_transaction or self._failure:
                 raise _GroupLost from error
             if is_shared:
+                self._announcements.rolled_back(self._connection, placed)
                 driver.execute("ROLLBACK TO turn")
         if is_shared:
             driver.execute("RELEASE turn")
@@ -212,6 +219,7 @@ class Writer:
     def _roll_back(self) -> None:
         """End the transaction of a group that is not stored; open anew if that fails too."""
         try:
+            self._announcements.rolled_back(self._connection)
             if (transaction := self._connection.get_transaction()) is not None:
                 transaction.rollback()
         except DBAPIError as error:

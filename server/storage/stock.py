@@ -57,7 +57,12 @@ class StoredEvent(NamedTuple):
 def to_export(stored: Iterable[StoredEvent]) -> list[ExportEvent]:
     """Return stored events as they are exported, with their numbers as element keys."""
     return [
-        ExportEvent(ExportKind.STOCK_EVENT, str(each.event_number), event_json(each.event))
+        ExportEvent(
+            ExportKind.STOCK_EVENT,
+            str(each.event_number),
+            event_json(each.event),
+            each.event.type.value,
+        )
         for each in stored
     ]
 
@@ -169,6 +174,21 @@ def find_level(
     key = (stock_location_id, *item.order)
     rows = _rows_of(connection, [key], account_id=account_id)
     return int(rows[0]["quantity_micros"]) if rows else None
+
+
+def find_levels(
+    connection: Connection, items: Iterable[StockImport], *, account_id: str
+) -> dict[tuple[str, StockItem], int]:
+    """Return the stock in micros of those items of an import whose stock was recorded before.
+
+    Args:
+        connection: The transaction.
+        items: The items with their locations.
+        account_id: Whose stock it is.
+    """
+    keys = sorted({(each.stock_location_id, *each.item.order) for each in items})
+    levels = map(_level, _rows_of(connection, keys, account_id=account_id))
+    return {(each.stock_location_id, each.item): each.quantity_micros for each in levels}
 
 
 def list_levels(

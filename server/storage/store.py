@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from server.storage.announcements import Announcements
 from server.storage.stats import StoreStats
 
 T = TypeVar("T")
@@ -25,9 +26,11 @@ class Store(ABC):
 
     Attributes:
         stats: What it counts of its writing.
+        announcements: Tells which export queues its transactions have placed entries in.
     """
 
     stats: StoreStats
+    announcements: Announcements
 
     @abstractmethod
     async def read(self, work: Work[T]) -> T:

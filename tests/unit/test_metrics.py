@@ -7,17 +7,17 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.errors import StoreUnavailable
-from server.app import open_plans
 from server.auth.scopes import methods
 from server.observability.call_meter import CallMeter
 from server.observability.counts import Counts
 from server.observability.histogram import TIMES_NS, Histogram
 from server.observability.metrics import STORED_SECONDS, Metrics
+from server.process import open_plans
 from server.storage import Connection, Store, next_number
 from server.storage.account_tables import account
-from server.storage.export_tables import export_queue
 from server.storage.exports import ExportKind, place
 from server.storage.journal_tables import journal_head
+from tests.support.export_queues import insert_queue
 
 MILLISECOND = 1_000_000
 SECOND = 10**9
@@ -84,18 +84,8 @@ def add_queue(connection: Connection) -> None:
     """Store an account with a journal of seven entries and an export that waits."""
     history = {"revision": 1, "created_ns": 1, "updated_ns": 1}
     connection.execute(account.insert().values(account_id="acme", name="A", **history))
-    for queue_id, kind in (("q", "sales"), ("r", "checkouts")):
-        connection.execute(
-            export_queue.insert().values(
-                account_id="acme",
-                queue_id=queue_id,
-                kind=kind,
-                name="Q",
-                paused=False,
-                configuration="{}",
-                **history,
-            )
-        )
+    for queue_id, kind in (("q", ExportKind.SALE), ("r", ExportKind.CHECKOUT)):
+        insert_queue(connection, account_id="acme", queue_id=queue_id, kind=kind)
     connection.execute(
         journal_head.insert().values(account_id="acme", number=7, hash=b"", totals="{}")
     )

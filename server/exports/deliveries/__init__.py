@@ -1,0 +1,1 @@
+"""Deliveries: one module for each protocol, each a `server.exports.outcome.Deliverer`."""
