@@ -1,0 +1,1 @@
+"""Call the systems that tills need while they sell: gift cards, accounts, customers, shipping."""
