@@ -174,7 +174,14 @@ def _id_or_problems(document: object, kind: Kind) -> str | InvalidInput:
 def delete_documents(
     connection: Connection, ids: Collection[str], *, target: Target, now_ns: int
 ) -> int:
-    """Remove objects by their ids, and return how many ids named one.
+    """Remove objects by their ids, and return how many ids named one; see `remove_documents`."""
+    return len(remove_documents(connection, ids, target=target, now_ns=now_ns))
+
+
+def remove_documents(
+    connection: Connection, ids: Collection[str], *, target: Target, now_ns: int
+) -> frozenset[str]:
+    """Remove objects by their ids, and return the ids that named one.
 
     Without shops the copies of all shops go, and so do the shops' own; with shops theirs alone.
 
@@ -189,7 +196,8 @@ def delete_documents(
             catalog.set(key, None)
             found.add(key.entry_id)
     _finish(connection, catalogs, target, now_ns=now_ns)
-    return len(found)
+    above = f"{target.parent_id}/" if target.kind.has_parent else ""
+    return frozenset(entry_id.removeprefix(above) for entry_id in found)
 
 
 # --- one market's part -----------------------------------------------------------------------

@@ -8,10 +8,20 @@ from typing import Any, Final
 
 import uvicorn
 
+from engine import limits
+
 STOP_SECONDS_MAX: Final = 1
 """How long answers under way may take when the server stops."""
 
-_CONNECTIONS_MAX: Final = 100
+SOCKET_MESSAGE_BYTES_MAX: Final = limits.EVALUATE_MESSAGE_BYTES_MAX
+"""How long a message of a web socket may be, the same as on the gRPC door."""
+
+_PING_SECONDS: Final = 30
+"""How often the other end of a web socket is asked whether it is there, and how long it may take
+to answer; tills are told the same interval."""
+
+_CONNECTIONS_MAX: Final = 1000
+"""Every till in a browser holds a web socket for its session, and some connections beside it."""
 
 
 class _Server(uvicorn.Server):
@@ -34,11 +44,16 @@ async def listening(address: str, application: Any) -> AsyncGenerator[int, None]
     Raises:
         RuntimeError: The address cannot be bound.
     """
-    bound = _bound(address)
+    bound = listening_socket(address)
     config = uvicorn.Config(
         application,
         http="h11",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=SOCKET_MESSAGE_BYTES_MAX,
+        ws_ping_interval=_PING_SECONDS,
+        ws_ping_timeout=_PING_SECONDS,
+        # Nothing is unpacked, so that a small frame cannot become a large message.
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -55,8 +70,11 @@ async def listening(address: str, application: Any) -> AsyncGenerator[int, None]
         await serving
 
 
-def _bound(address: str) -> socket.socket:
+def listening_socket(address: str) -> socket.socket:
     """Return a socket that listens on an address.
+
+    It names its protocol, which `socket.create_server` leaves out: asyncio sends small packets at
+    once on such connections only, and every answer would wait 40 ms for an acknowledgement.
 
     Raises:
         RuntimeError: The address cannot be bound.
@@ -69,7 +87,21 @@ def _bound(address: str) -> socket.socket:
             type=socket.SOCK_STREAM,
             flags=socket.AI_PASSIVE,
         )[0]
-        return socket.create_server(where[4][:2], family=where[0])
+        return _listening(where[0], where[4][:2])
     except (OSError, ValueError, OverflowError) as error:
         message = f"expected a free address for HTTP (--http), was {address}: {error}"
         raise RuntimeError(message) from error
+
+
+def _listening(family: socket.AddressFamily, address: Any) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind(address)
+        bound.listen()
+    except OSError:
+        bound.close()
+        raise
+    return bound

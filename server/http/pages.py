@@ -25,6 +25,11 @@ class Pages:
         """Answer with what the functions return; each runs once a request."""
         self._pages = pages
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """The paths that are answered."""
+        return frozenset(self._pages)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         del receive

@@ -1,10 +1,8 @@
 """The pages for whoever runs the server: /livez, /readyz, /startupz, /metrics."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from server.http.listener import listening
 from server.http.pages import Page, Pages
 from server.observability.metrics import CONTENT_TYPE, Metrics
 from server.observability.readiness import Readiness
@@ -14,14 +12,9 @@ _STARTING: Final = Page(503, b"starting\n")
 
 
 class StatusPages:
-    """The pages; before `started` only /livez says yes.
-
-    Attributes:
-        port: Where they are served; None when they are not.
-    """
+    """The pages; before `started` only /livez says yes."""
 
     def __init__(self) -> None:
-        self.port: int | None = None
         self._readiness: Readiness | None = None
         self._metrics: Metrics | None = None
 
@@ -59,21 +52,3 @@ class StatusPages:
         if self._metrics is None:
             return _STARTING
         return Page(200, await self._metrics.page(), CONTENT_TYPE)
-
-
-@asynccontextmanager
-async def serving_status(address: str) -> AsyncGenerator[StatusPages, None]:
-    """Yield the pages, which are served at an address until the end of the context.
-
-    Args:
-        address: Host and port; empty, and nobody can ask for them.
-
-    Raises:
-        RuntimeError: The address cannot be bound.
-    """
-    pages = StatusPages()
-    if not address:
-        yield pages
-        return
-    async with listening(address, pages.application()) as pages.port:
-        yield pages

@@ -43,6 +43,7 @@ from server.rpc.catalog_messages import (
     parent_of,
     typed_products,
 )
+from server.rpc.import_log_methods import ImportLogMethods
 from server.rpc.pages import after_id, page_size, page_token
 from server.storage import Connection, Store, catalogs
 from server.storage.account_tables import market as market_table
@@ -73,10 +74,11 @@ class CatalogService:
         self._plans = plans
         self._clock = clock
         self._history_ns = history_days * _NS_PER_DAY
+        self._import_log = ImportLogMethods(store)
 
     def handler(self, calls: Calls) -> grpc.GenericRpcHandler:
         """Return the handler of the service, for `add_generic_rpc_handlers`."""
-        methods: dict[str, Behaviour] = {}
+        methods: dict[str, Behaviour] = self._import_log.behaviours()
         for each in COLLECTIONS:
             if each.kind is not PRODUCT:
                 methods[f"Import{each.camels}"] = partial(self.import_, each)
@@ -107,7 +109,7 @@ class CatalogService:
             index += 1
         if target is None:
             raise invalid("requests", Reason.REQUIRED, "expected at least one message, was none")
-        await self._finish(target)
+        await self.finish(target)
         response = catalog_product_pb2.ImportProductsResponse(result=tally.to_proto())
         return response.SerializeToString()
 
@@ -138,7 +140,7 @@ class CatalogService:
         body = await self._aside(len(request.documents_json), taking)
         tally = Tally()
         await self._store_all(target, body.documents, tally)
-        await self._finish(target)
+        await self.finish(target)
         kind = message_class(f"Import{collection.camels}Response")
         return _answer(kind, result=tally.to_proto())
 
@@ -167,10 +169,10 @@ class CatalogService:
             some = ids[start : start + DOCUMENTS_PER_TRANSACTION]
             work = partial(delete_documents, ids=some, target=target, now_ns=self._clock())
             count += await self._store.write(work)
-        await self._finish(target)
+        await self.finish(target)
         return _answer(message_class(f"Delete{collection.camels}Response"), deleted_count=count)
 
-    async def _finish(self, target: Target) -> None:
+    async def finish(self, target: Target) -> None:
         """Forget what is too old, and let the next evaluation be under what was changed."""
         if not target.kind.is_of_market:
             return

@@ -1,7 +1,7 @@
 """Read the requests of OrderService and write its answers."""
 
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 
@@ -22,6 +22,8 @@ from engine.strict_json import decode, shown_text
 from server.storage.order_changes import OrderChange
 from server.storage.orders import Direction, StoredOrder
 from tillcore.v1 import order_pb2, order_service_pb2
+
+T = TypeVar("T")
 
 _DIRECTION_NUMBERS: Final = {
     Direction.INCOMING: order_pb2.ORDER_DIRECTION_INCOMING,
@@ -71,24 +73,35 @@ def check_count(entries: Sequence[Message], name: str, problems: Problems) -> No
 
 def entries_of(messages: Sequence[order_pb2.Order]) -> list[Entry]:
     """Return the orders of an import, each with its document or its error."""
+    return orders_of(messages, order_from_proto, id_field="order_id")
+
+
+def orders_of(every: Sequence[T], read: Callable[[T, str], Order], *, id_field: str) -> list[Entry]:
+    """Return the orders of an import in any form, each with its document or its error.
+
+    Args:
+        every: The orders as they came.
+        read: Reads one of them, which is at a path.
+        id_field: What the form calls the identifier of an order.
+    """
     entries: list[Entry] = []
     first: dict[str, int] = {}
-    for index, each in enumerate(messages):
+    for index, each in enumerate(every):
         try:
-            order = order_from_proto(each, f"orders[{index}]")
+            order = read(each, f"orders[{index}]")
             if first.setdefault(order.order_identifier, index) != index:
                 other = first[order.order_identifier]
                 was = f"was {shown_text(order.order_identifier)} as in orders[{other}]"
                 message = f"expected an id of its own, {was}"
-                raise invalid(f"orders[{index}].order_id", Reason.DUPLICATE, message)
+                raise invalid(f"orders[{index}].{id_field}", Reason.DUPLICATE, message)
             entries.append(Entry(order, order_json(order)))
         except TillcoreError as error:
             entries.append(Entry(None, error=error))
     return entries
 
 
-def check_currency(order: Order, currency: str, path: str) -> None:
-    """Refuse an order that the shop could never sell.
+def check_currency(order: Order, currency: str, field: str) -> None:
+    """Refuse an order that the shop could never sell; the field is where it says its currency.
 
     Raises:
         InvalidInput: It is in another currency than the market of the shop.
@@ -96,7 +109,7 @@ def check_currency(order: Order, currency: str, path: str) -> None:
     assert isinstance(order.basket, OrderBasket), "an order of an import has a lean basket"
     if order.basket.currency != currency:
         message = f"expected {currency}, the currency of the shop, was {order.basket.currency}"
-        raise invalid(f"{path}.basket.currency_code", Reason.NOT_ALLOWED, message)
+        raise invalid(field, Reason.NOT_ALLOWED, message)
 
 
 def change_of(request: Any, path: str, problems: Problems) -> OrderChange:

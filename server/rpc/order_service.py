@@ -1,7 +1,7 @@
 """Serve OrderService: bring in, look up, change and collect the orders of the caller's account."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -19,7 +19,7 @@ from engine.errors import (
     invalid,
 )
 from engine.model import Quote
-from engine.model.order import OrderState
+from engine.model.order import OrderState, OrderStateRecord
 from engine.order_json import read_order
 from engine.orders import changed, created, order_quote
 from engine.plan import PricePlan
@@ -108,28 +108,13 @@ class OrderService:
         state = created(self._clock())
 
         def work(connection: Connection) -> list[Outcome]:
-            row = _location(connection, location, principal)
-            currency = get_row(
-                connection, market, account_id=principal.account_id, row_id=row["market_id"]
-            )["currency_code"]
-            return [
-                _outcome(partial(add, connection, index, entry, currency), entry.error)
-                for index, entry in enumerate(entries)
-            ]
-
-        def add(
-            connection: Connection, index: int, entry: Entry, currency: str
-        ) -> tuple[StoredOrder, bool]:
-            assert entry.order is not None, "a refused entry is not stored"
-            check_currency(entry.order, currency, f"orders[{index}]")
-            return orders.add_order(
+            return add_orders(
                 connection,
-                entry.order,
+                entries,
                 state,
-                document=entry.document,
-                account_id=principal.account_id,
-                direction=Direction.INCOMING,
                 stock_location_id=location,
+                principal=principal,
+                currency_field="basket.currency_code",
             )
 
         outcomes = await self._store.write(work)
@@ -148,20 +133,7 @@ class OrderService:
         ]
 
         def work(connection: Connection) -> list[Outcome]:
-            found: dict[int, Outcome] = {}
-            # Rows are locked by location and id, so that two imports do not wait for each other;
-            # the changes of one order stay in their order.
-            for index in sorted(range(len(read)), key=lambda i: (*_named(request.changes[i]), i)):
-                change = read[index]
-                error = change if isinstance(change, TillcoreError) else None
-                found[index] = _outcome(partial(report, connection, change), error)
-            return [found[index] for index in range(len(read))]
-
-        def report(
-            connection: Connection, change: OrderChange | TillcoreError
-        ) -> tuple[StoredOrder, bool]:
-            assert isinstance(change, OrderChange), "a refused change is not stored"
-            return _report(connection, change, principal=principal, now_ns=now_ns)
+            return report_changes(connection, read, principal=principal, now_ns=now_ns)
 
         outcomes = await self._store.write(work)
         results = await asyncio.to_thread(results_of, outcomes, Direction.OUTGOING)
@@ -312,6 +284,86 @@ class OrderService:
 # --- transactions ----------------------------------------------------------------------------
 
 
+def add_orders(
+    connection: Connection,
+    entries: Sequence[Entry],
+    state: OrderStateRecord,
+    *,
+    stock_location_id: str,
+    principal: Principal,
+    currency_field: str,
+    first_index: int = 0,
+) -> list[Outcome]:
+    """Store incoming orders, and return what became of each.
+
+    Args:
+        connection: The transaction.
+        entries: The orders.
+        state: Their state.
+        stock_location_id: The shop that hands them out.
+        principal: Who brings them in.
+        currency_field: Where an order says its currency.
+        first_index: The place of the first of them in the import.
+
+    Raises:
+        NotFound: The location is no shop of the account.
+        PermissionDenied: A device brings them into another shop than its own.
+    """
+    account_id = principal.account_id
+    row = _location(connection, stock_location_id, principal)
+    currency = get_row(connection, market, account_id=account_id, row_id=row["market_id"])[
+        "currency_code"
+    ]
+
+    def add(index: int, entry: Entry) -> tuple[StoredOrder, bool]:
+        assert entry.order is not None, "a refused entry is not stored"
+        check_currency(entry.order, currency, f"orders[{index}].{currency_field}")
+        return orders.add_order(
+            connection,
+            entry.order,
+            state,
+            document=entry.document,
+            account_id=account_id,
+            direction=Direction.INCOMING,
+            stock_location_id=stock_location_id,
+        )
+
+    return [
+        _outcome(partial(add, index, entry), entry.error)
+        for index, entry in enumerate(entries, first_index)
+    ]
+
+
+def report_changes(
+    connection: Connection,
+    changes: Sequence[OrderChange | TillcoreError],
+    *,
+    principal: Principal,
+    now_ns: int,
+) -> list[Outcome]:
+    """Store the states that another system reports of outgoing orders; return what became of each.
+
+    Args:
+        connection: The transaction.
+        changes: The changes, or why one is refused.
+        principal: Who reports them.
+        now_ns: The moment, in nanoseconds since 1970-01-01 UTC.
+    """
+
+    def report(change: OrderChange | TillcoreError) -> tuple[StoredOrder, bool]:
+        assert isinstance(change, OrderChange), "a refused change is not stored"
+        return _report(connection, change, principal=principal, now_ns=now_ns)
+
+    found: dict[int, Outcome] = {}
+    # Rows are locked by location and id, so that two imports do not wait for each other; the
+    # changes of one order stay in their order.
+    for index in sorted(range(len(changes)), key=lambda i: (*_named(changes[i]), i)):
+        change = changes[index]
+        error = change if isinstance(change, TillcoreError) else None
+        found[index] = _outcome(partial(report, change), error)
+    return [found[index] for index in range(len(changes))]
+
+
 def _location(connection: Connection, location: str, principal: Principal) -> Any:
     """Return the row of a stock location.
 
@@ -371,5 +423,7 @@ def _report(
     return saved, False
 
 
-def _named(change: order_service_pb2.OrderStateChange) -> tuple[str, str]:
+def _named(change: OrderChange | TillcoreError) -> tuple[str, str]:
+    if isinstance(change, TillcoreError):
+        return "", ""
     return change.stock_location_id, change.order_id

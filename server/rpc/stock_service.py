@@ -138,19 +138,13 @@ class StockService:
 
         def work(connection: Connection) -> tuple[list[StoredEvent], bool]:
             _check_location(connection, location, account_id=account_id)
-            # A twin of this request waits here, and then finds its events.
-            stock.lock_stock(connection, account_id=account_id)
-            known = stock.events_of_request(
-                connection, account_id=account_id, request_id=request_id
+            return record_once(
+                connection,
+                events,
+                account_id=account_id,
+                request_id=request_id,
+                now_ns=self._clock(),
             )
-            if known:
-                _check_same(known, events, request_id)
-                return known, True
-            stored = stock.record_events(
-                connection, events, account_id=account_id, request_id=request_id
-            )
-            self._export(connection, stored, account_id)
-            return stored, False
 
         def settled(connection: Connection) -> tuple[list[StoredEvent], bool] | None:
             known = stock.events_of_request(
@@ -355,6 +349,40 @@ class StockService:
             stock_count=count_to_proto(count),
             replayed=is_replayed,
         )
+
+
+def record_once(
+    connection: Connection,
+    events: tuple[StockEvent, ...],
+    *,
+    account_id: str,
+    request_id: str | None,
+    now_ns: int,
+) -> tuple[list[StoredEvent], bool]:
+    """Store the events of a request, once, and export them; return them, and whether they were.
+
+    Args:
+        connection: The transaction.
+        events: What happened, at locations of the account.
+        account_id: Whose stock it is.
+        request_id: By which a repetition is known; None for a request that is always new.
+        now_ns: The moment, in nanoseconds since 1970-01-01 UTC.
+
+    Raises:
+        AlreadyExists: The id is that of a request with other content.
+        OutOfRange: A level would be beyond `limits.STOCK_MICROS_MAX`.
+    """
+    # A twin of this request waits here, and then finds its events.
+    stock.lock_stock(connection, account_id=account_id)
+    if request_id is not None:
+        known = stock.events_of_request(connection, account_id=account_id, request_id=request_id)
+        if known:
+            _check_same(known, events, request_id)
+            return known, True
+    stored = stock.record_events(connection, events, account_id=account_id, request_id=request_id)
+    exported = stock.to_export(stored)
+    place_all(connection, account_id=account_id, events=exported, now_ns=now_ns)
+    return stored, False
 
 
 # --- requests and answers --------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The import endpoints: what integrations send of catalogue, stock and orders."""
