@@ -1,0 +1,1 @@
+"""Programs that record a sale with the web services, in six languages."""
