@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,9 @@ PROTO_ROOT = ROOT / "proto"
 # The compiled schema with comments and imports: what `buf lint` reads, since the imported
 # google/rpc files come from Python packages and not from a schema registry.
 SCHEMA = ROOT / "build" / "tillcore.binpb"
+# What the .proto files say of everything they name: the OpenAPI document repeats it, and the
+# generated modules carry no comments.
+COMMENTS = PROTO_ROOT / "tillcore" / "v1" / "comments.json"
 # The client is a distribution of its own, and absent from a source distribution of this one.
 CLIENT_ROOT = ROOT / "clients" / "python"
 GENERATED_PATTERNS = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi")
@@ -105,6 +109,28 @@ def plugin(name: str) -> str:
     return path
 
 
+def comments_of(schema: Path) -> dict[str, str]:
+    """Return the comments of a compiled schema by the full names of what they are about."""
+    # Isolated builds bring protobuf with grpcio-tools; other commands of this file need none.
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+    found: dict[str, str] = {}
+    for file in FileDescriptorSet.FromString(schema.read_bytes()).file:
+        if not file.package.startswith("tillcore."):
+            continue
+        for place in file.source_code_info.location:
+            # A path alternates between the numbers of fields of the descriptor and positions.
+            if not place.leading_comments or len(place.path) % 2:
+                continue
+            node, names = file, [file.package]
+            for number, index in zip(place.path[::2], place.path[1::2], strict=True):
+                node = getattr(node, node.DESCRIPTOR.fields_by_number[number].name)[index]
+                names.append(node.name)
+            paragraphs = place.leading_comments.split("\n\n")
+            found[".".join(names)] = "\n\n".join(" ".join(each.split()) for each in paragraphs)
+    return found
+
+
 class BuildProto(Command):
     """Generate the Python modules and type stubs of proto/tillcore beside their .proto files."""
 
@@ -145,6 +171,8 @@ class BuildProto(Command):
         ]
         SCHEMA.parent.mkdir(exist_ok=True)
         subprocess.run(command, check=True)
+        text = json.dumps(comments_of(SCHEMA), ensure_ascii=False, indent=0)
+        COMMENTS.write_text(f"{text}\n", encoding="utf-8")
         if CLIENT_ROOT.is_dir():
             subprocess.run([sys.executable, "-m", "codegen"], check=True, cwd=CLIENT_ROOT)
 

@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, Protocol
@@ -23,6 +23,10 @@ from engine.rpc.status import CODE_OF_NUMBER, DETAILS_KEY, Draining, status_of
 Context = grpc.aio.ServicerContext[Any, Any]
 Behaviour = Callable[[bytes], Awaitable[bytes]]
 """Answers one message; both are serialized."""
+
+Request = bytes | Callable[[], Awaitable[bytes]]
+"""A serialized message; or what reads it, so that a door that has to decode it first does so for
+those only whom the gate let through."""
 
 Gate = Callable[[str, Context], Awaitable[None]]
 """Lets a call of a method through, or raises Unauthenticated or PermissionDenied."""
@@ -71,7 +75,11 @@ class Calls:
                 without it everybody is let in.
             log: Takes one line a call: its failures as `info`, broken ones as `error` with the
                 exception, the others as `debug`.
+
+        Attributes:
+            handlers: Of every method, by its name, for doors other than gRPC in the same process.
         """
+        self.handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self._gate = gate
         self._log = log
         self._meter = meter
@@ -86,6 +94,11 @@ class Calls:
         """How many calls are under way."""
         return self._active_count
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the server is about to stop."""
+        return self._is_draining
+
     async def idle(self) -> None:
         """Wait until no call is under way."""
         await self._idle.wait()
@@ -99,23 +112,46 @@ class Calls:
     def unary(self, method: str, behaviour: Behaviour) -> grpc.RpcMethodHandler[Any, Any]:
         """Return the handler of a unary method, which takes and gives bytes."""
 
-        async def handle(request: bytes, context: Context) -> bytes:
+        async def handle(request: Request, context: Context) -> bytes:
             async with self._call(method, context):
-                return await behaviour(request)
+                return await behaviour(await _message(request))
 
-        return grpc.unary_unary_rpc_method_handler(handle)
+        return self._kept(method, grpc.unary_unary_rpc_method_handler(handle))
 
     def feed(
         self, method: str, behaviour: Callable[[bytes], AsyncIterator[bytes]]
     ) -> grpc.RpcMethodHandler[Any, Any]:
         """Return the handler of a method that answers one message with a stream of them."""
 
-        async def handle(request: bytes, context: Context) -> None:
+        async def handle(request: Request, context: Context) -> None:
             async with self._call(method, context):
-                async for answer in behaviour(request):
+                async for answer in behaviour(await _message(request)):
                     await context.write(answer)
 
-        return grpc.unary_stream_rpc_method_handler(handle)
+        return self._kept(method, grpc.unary_stream_rpc_method_handler(handle))
+
+    def watch(
+        self, method: str, behaviour: Callable[[bytes], AsyncGenerator[bytes, None]]
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """Return the handler of a method that answers one message with a stream without an end.
+
+        A drain ends the stream, and so does the revocation of its key before the next answer.
+        """
+
+        async def answers_of(request: Request) -> AsyncGenerator[bytes, None]:
+            async with aclosing(behaviour(await _message(request))) as answers:
+                async for answer in answers:
+                    yield answer
+
+        async def handle(request: Request, context: Context) -> None:
+            async with (
+                aclosing(answers_of(request)) as answers,
+                self._conversation(method, answers, context) as messages,
+            ):
+                while (answer := await messages.read()) is not None:
+                    await messages.write(answer)
+
+        return self._kept(method, grpc.unary_stream_rpc_method_handler(handle))
 
     def stream(self, method: str, behaviour: Behaviour) -> grpc.RpcMethodHandler[Any, Any]:
         """Return the handler of a bidirectional method that gives one answer for each message."""
@@ -135,7 +171,7 @@ class Calls:
             async with self._conversation(method, requests, context) as messages:
                 await behaviour(messages)
 
-        return grpc.stream_stream_rpc_method_handler(handle)
+        return self._kept(method, grpc.stream_stream_rpc_method_handler(handle))
 
     def collection(
         self, method: str, behaviour: Callable[[Messages], Awaitable[bytes]]
@@ -146,7 +182,14 @@ class Calls:
             async with self._conversation(method, requests, context) as messages:
                 return await behaviour(messages)
 
-        return grpc.stream_unary_rpc_method_handler(handle)
+        return self._kept(method, grpc.stream_unary_rpc_method_handler(handle))
+
+    def _kept(
+        self, method: str, handler: grpc.RpcMethodHandler[Any, Any]
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """Note the handler of a method, and return it."""
+        self.handlers[method] = handler
+        return handler
 
     @asynccontextmanager
     async def _conversation(
@@ -194,6 +237,10 @@ class Calls:
         """
         if self._gate is not None:
             await self._gate(method, context)
+
+
+async def _message(request: Request) -> bytes:
+    return request if isinstance(request, bytes) else await request()
 
 
 class Messages:

@@ -92,13 +92,19 @@ def status_of(error: Exception, *, request_id: str = "") -> status_pb2.Status:
     else:
         code, message = grpc.StatusCode.INTERNAL, "an internal error"
         details.append(error_details_pb2.ErrorInfo(reason=code.name, domain=DOMAIN))
-    retry_seconds = RETRY_SECONDS.get(type(error)) if isinstance(error, TillcoreError) else None
+    retry_seconds = _retry_seconds_of(type(error))
     if retry_seconds is not None:
         delay = duration_pb2.Duration(seconds=retry_seconds)
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     if request_id:
         details.append(error_details_pb2.RequestInfo(request_id=request_id))
     return status_pb2.Status(code=code.value[0], message=message, details=map(_packed, details))
+
+
+def _retry_seconds_of(kind: type[Exception]) -> int | None:
+    """Return the wait of the nearest listed base, None where a repetition does not help."""
+    listed = (RETRY_SECONDS[base] for base in kind.__mro__ if base in RETRY_SECONDS)
+    return next(listed, None)
 
 
 def _code_of(kind: type[TillcoreError]) -> grpc.StatusCode:
