@@ -8,6 +8,7 @@ from server.auth.keys import new_key
 from server.catalog.files import import_files
 from server.config import Settings
 from server.demo import make_account, prepare
+from server.demo_account import extended, import_arrangement
 from server.storage import Store
 from server.storage import catalogs as catalog_rows
 
@@ -52,11 +53,13 @@ async def _prepare_demo(
     key, now_ns = new_key(), clock()
     known = (await store.read(lambda c: catalog_rows.heads(c, [account_id])))[account_id]
     is_known = {market_id for market_id, head in known.items() if head.revision}
-    new_files = [each for each in files if each.context.market.id not in is_known]
-    markets = [each.context.market for each in files]
+    new_files = [extended(each) for each in files if each.context.market.id not in is_known]
+    markets = [extended(each).context.market for each in files]
     await store.write(
         lambda c: prepare(c, account_id=account_id, markets=markets, key=key, now_ns=now_ns)
     )
     await import_files(store, new_files, account_id=account_id, now_ns=now_ns)
+    if new_files:
+        await import_arrangement(store, account_id=account_id, now_ns=now_ns)
     sys.stdout.write(f"account {account_id}, key {key.text}\n")
     sys.stdout.flush()

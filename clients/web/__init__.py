@@ -1,0 +1,1 @@
+"""A till in the browser: static files, which the server serves at /till/."""
