@@ -1,69 +1,35 @@
 """Build what `tillcore serve` runs: the one place that knows all parts."""
 
 import asyncio
-import shutil
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import grpc.aio
 import msgspec
 import structlog
 from cyclopts import Parameter
-from grpc_health.v1 import health_pb2
 from structlog.typing import FilteringBoundLogger
 
-from engine.errors import StoreUnavailable, TillcoreError
+from engine.errors import TillcoreError
 from engine.journal.keys import BadKeyError
-from engine.rpc.calls import Calls
 from engine.rpc.catalog_files import read_catalog_files
 from engine.rpc.log import configure_log
 from engine.rpc.server import (
-    CORE_SERVICE_NAMES,
     EVALUATION_THREADS,
-    Health,
-    StopSignals,
-    add_core_services,
-    drain_on_signal,
-    enable_reflection,
-    new_health,
-    new_server,
-    settle_memory,
     stop_signals,
 )
-from server.auth import Authenticator, Gatekeeper, Principal, Scope, required_scopes
-from server.catalogues import AccountCatalogues
 from server.config import LogLevel, Settings, load
-from server.http.status import StatusPages, serving_status
+from server.http.site import serving_site
 from server.initial import fill
-from server.journal_key import KEY_FILE, JournalKey, open_journal_key
-from server.observability.checkout_counts import CheckoutCounts
-from server.observability.counts import Counts
-from server.observability.metrics import Metrics
-from server.observability.readiness import Readiness
-from server.plans import Plans
-from server.registers.recomputing import RECOMPUTATIONS, Recomputations, recomputing
-from server.rpc import (
-    admin_service,
-    catalog_service,
-    checkout_service,
-    order_service,
-    register_service,
-    stock_service,
-)
-from server.rpc.admin_service import AdminService
-from server.rpc.catalog_service import CatalogService
-from server.rpc.checkout_service import CheckoutService
-from server.rpc.key_methods import KeyMethods
-from server.rpc.order_service import OrderService
-from server.rpc.register_service import RegisterService
-from server.rpc.stock_service import StockService
-from server.storage import Store, StoreSettings, open_store
+from server.journal_key import KEY_FILE, open_journal_key
+from server.process import Clock, Process, serve_process
+from server.storage import StoreSettings, open_store
 from server.tls import server_credentials
 
 DEMO_PACKAGE: Final = "clients.examples"
@@ -71,11 +37,6 @@ DEMO_CATALOG: Final = "catalog"
 """Where the sample catalogue is in the installed package: files, nothing that is imported."""
 
 STATUS_FAILED: Final = 1
-
-Clock = Callable[[], int]
-
-DEMO_SCOPES: Final = frozenset({Scope.IMPORT, Scope.REGISTER, Scope.READ, Scope.EXPORT_ADMIN})
-"""What everybody may do under `--demo`, without a key."""
 
 
 def serve(
@@ -203,12 +164,14 @@ async def run(
         ThreadPoolExecutor(EVALUATION_THREADS, thread_name_prefix="evaluate") as executor,
     ):
         async with (
-            serving_status(settings.server.http) as pages,
+            serving_site(settings.server.http) as site,
             open_store(store_settings(settings, is_migrating=is_demo)) as store,
         ):
             await fill(store, settings, own_files, sample_files, clock, is_demo=is_demo)
             markets = [each.context.market.id for each in (*own_files, *sample_files)]
-            process = _Process(settings, clock, log, signals, executor, store, pages)
+            process = Process(
+                settings, clock, log, signals, executor, store, site, journal_key, is_demo
+            )
 
             def listen(server: grpc.aio.Server) -> int:
                 return _add_port(server, settings.server.listen, credentials)
@@ -218,176 +181,12 @@ async def run(
                     "listening",
                     address=settings.server.listen,
                     port=port,
-                    http_port=pages.port,
+                    http_port=site.port,
                     markets=markets,
                 )
                 on_listening(port)
 
-            await _serve(process, journal_key, listen=listen, announce=announce, is_demo=is_demo)
-
-
-class _Process(NamedTuple):
-    """What the parts of one process share."""
-
-    settings: Settings
-    clock: Clock
-    log: FilteringBoundLogger
-    signals: StopSignals
-    executor: Executor
-    store: Store
-    pages: StatusPages
-
-
-async def _serve(
-    process: _Process,
-    journal_key: JournalKey,
-    *,
-    listen: Callable[[grpc.aio.Server], int],
-    announce: Callable[[int], None],
-    is_demo: bool,
-) -> None:
-    """Build the services over an open store, answer calls, and drain.
-
-    Args:
-        process: What they share.
-        journal_key: Signs the journals.
-        listen: Adds the port and returns it.
-        announce: Called with the port as soon as calls are answered.
-        is_demo: Whether everybody is let in.
-    """
-    settings, clock, log, signals, executor, store, pages = process
-    server = new_server()
-    health = new_health(server)
-    counts = Counts()
-    async with (
-        open_plans(store) as plans,
-        recomputing(store, journal_key, clock=clock, log=log) as recomputations,
-        _gate(store, settings, clock, is_demo=is_demo) as (authenticator, gate),
-    ):
-        calls = Calls(log, gate=gate, meter=counts.calls)
-        await add_core_services(
-            server,
-            AccountCatalogues(plans, executor=executor),
-            clock,
-            health,
-            calls=calls,
-            executor=executor,
-            log=log,
-            sessions=counts.sessions,
-        )
-        names = await add_services(
-            server,
-            health,
-            calls,
-            store,
-            authenticator,
-            plans,
-            journal_key,
-            recomputations,
-            clock=clock,
-            executor=executor,
-            history_days=settings.catalog.history_days,
-            counts=counts.checkouts,
-        )
-        enable_reflection(server, (*CORE_SERVICE_NAMES, *names))
-        port = listen(server)
-        await server.start()
-        pages.started(_readiness(process), _metrics(process, plans, counts))
-        settle_memory()
-        announce(port)
-        await _drain(server, signals, health, calls, store, settings, log)
-
-
-def _readiness(process: _Process) -> Readiness:
-    return Readiness(
-        process.store,
-        is_draining=process.signals.first.is_set,
-        free_bytes=_free_bytes(process.settings),
-        free_bytes_min=process.settings.data.free_bytes_min,
-    )
-
-
-def _metrics(process: _Process, plans: Plans, counts: Counts) -> Metrics:
-    return Metrics(
-        counts,
-        store=process.store,
-        plans=plans,
-        free_bytes=_free_bytes(process.settings),
-        clock=process.clock,
-        others=(RECOMPUTATIONS,),
-    )
-
-
-async def add_services(
-    server: grpc.aio.Server,
-    health: Health,
-    calls: Calls,
-    store: Store,
-    authenticator: Authenticator,
-    plans: Plans,
-    journal_key: JournalKey,
-    recomputations: Recomputations,
-    *,
-    clock: Clock,
-    executor: Executor,
-    history_days: int,
-    counts: CheckoutCounts | None = None,
-) -> tuple[str, ...]:
-    """Add the services that keep something, report them as serving, and return their names.
-
-    Args:
-        server: A server that has not started.
-        health: Reports each service.
-        calls: Has the gate that asks for keys.
-        store: Keeps everything.
-        authenticator: Knows the keys.
-        plans: Told of every change that evaluation depends on.
-        journal_key: Signs the journals.
-        recomputations: Checks every register close.
-        clock: The present moment, in nanoseconds since 1970-01-01 UTC.
-        executor: Evaluates, so that others do not wait.
-        history_days: How long past revisions of the catalogue are kept.
-        counts: Counts the checkouts that are recorded, for whoever reads it.
-    """
-    keys = KeyMethods(store, authenticator, clock=clock)
-    services: dict[
-        str,
-        AdminService
-        | CatalogService
-        | CheckoutService
-        | OrderService
-        | RegisterService
-        | StockService,
-    ] = {
-        admin_service.SERVICE_NAME: AdminService(store, keys, plans, clock=clock),
-        catalog_service.SERVICE_NAME: CatalogService(
-            store, plans, clock=clock, history_days=history_days
-        ),
-        checkout_service.SERVICE_NAME: CheckoutService(
-            store,
-            plans,
-            journal_key,
-            clock=clock,
-            executor=executor,
-            counts=counts,
-        ),
-        order_service.SERVICE_NAME: OrderService(store, plans, clock=clock),
-        register_service.SERVICE_NAME: RegisterService(
-            store, journal_key, recomputations, clock=clock
-        ),
-        stock_service.SERVICE_NAME: StockService(store, clock=clock),
-    }
-    server.add_generic_rpc_handlers(tuple(each.handler(calls) for each in services.values()))
-    for name in services:
-        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
-    return tuple(services)
-
-
-def _free_bytes(settings: Settings) -> Callable[[], int] | None:
-    """Return what tells the room on the disk of the embedded database, None for PostgreSQL."""
-    if settings.database.url:
-        return None
-    return lambda: shutil.disk_usage(settings.data.directory).free
+            await serve_process(process, listen=listen, announce=announce)
 
 
 def _add_port(
@@ -396,69 +195,3 @@ def _add_port(
     if credentials is None:
         return server.add_insecure_port(listen)
     return server.add_secure_port(listen, credentials)
-
-
-@asynccontextmanager
-async def _gate(
-    store: Store, settings: Settings, clock: Clock, *, is_demo: bool
-) -> AsyncGenerator[tuple[Authenticator, Gatekeeper], None]:
-    """Yield what knows keys and what asks for them; write their last uses until the end."""
-    authenticator = Authenticator(store, clock=clock, monotonic_ns=time.monotonic_ns)
-    anybody = Principal(account_id=settings.catalog.account, scopes=DEMO_SCOPES)
-    gate = Gatekeeper(authenticator, required_scopes(), anybody=anybody if is_demo else None)
-    writing = asyncio.create_task(authenticator.run())
-    try:
-        yield authenticator, gate
-    finally:
-        writing.cancel()
-        # Nothing hangs on the last uses: the end of the process does not fail for them.
-        with suppress(TillcoreError):
-            await authenticator.write_uses()
-
-
-@asynccontextmanager
-async def open_plans(store: Store) -> AsyncGenerator[Plans, None]:
-    """Yield the plans of a store, which are kept up with it until the end."""
-    with ThreadPoolExecutor(1, thread_name_prefix="compile") as executor:
-        plans = Plans(store, executor=executor)
-        keeping_up = asyncio.create_task(plans.run())
-        try:
-            yield plans
-        finally:
-            keeping_up.cancel()
-
-
-async def _drain(
-    server: grpc.aio.Server,
-    signals: StopSignals,
-    health: Health,
-    calls: Calls,
-    store: Store,
-    settings: Settings,
-    log: FilteringBoundLogger,
-) -> None:
-    """Wait for a signal or for the end of the store, and drain.
-
-    Raises:
-        StoreUnavailable: The store failed for good; the next start recovers.
-    """
-    draining = asyncio.create_task(
-        drain_on_signal(
-            server,
-            signals,
-            health_servicer=health,
-            calls=calls,
-            drain_seconds=settings.server.drain_seconds,
-            grace_seconds=settings.server.grace_seconds,
-            log=log,
-        )
-    )
-    failing = asyncio.create_task(store.failed())
-    await asyncio.wait({draining, failing}, return_when=asyncio.FIRST_COMPLETED)
-    if failing.done():
-        log.error("store_failed", reason=failing.result())
-        signals.first.set()
-        await draining
-        raise StoreUnavailable(failing.result())
-    failing.cancel()
-    await draining

@@ -54,6 +54,13 @@ app.command(
 )
 app.command("server.operations:account", help="Make accounts.")
 app.command("server.operations:apikey", help="Make keys.")
+app.command("server.export_commands:exports", help="Seal the secrets of exports anew.")
+app.command(
+    "server.integrations.fakes:serve",
+    name="fakes",
+    help="Serve made-up integrations to try tills with.",
+)
+app.command("server.export_commands:handlebars", help="Install handlebars.js for transforms.")
 
 
 @app.command(help_format="markdown")

@@ -1,7 +1,7 @@
 """The settings: one frozen value from a TOML file, with the environment laid over it.
 
-A setting `[database] url` is `TILLCORE_DATABASE__URL` in the environment. Only this module and
-`server.app` read either. docs/operations.md lists every setting.
+A setting `[database] url` is `TILLCORE_DATABASE__URL` in the environment. Only this module,
+`server.app` and `server.process` read either. docs/operations.md lists every setting.
 """
 
 import os
@@ -27,7 +27,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         listen: Host and port; port 0 takes a free one.
-        http: Host and port of the pages for whoever runs the server; empty for none.
+        http: Host and port of HTTP; empty for none.
+        public_url: Where HTTP is reached from outside, such as https://shop.example, for links.
         log_level: What is logged: every call at debug, failed ones at info.
         drain_seconds: How long calls are still taken after SIGTERM, so that a balancer notices.
         grace_seconds: How long calls under way may take after that.
@@ -35,6 +36,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     listen: str = LISTEN_DEFAULT
     http: str = HTTP_DEFAULT
+    public_url: str = ""
     log_level: LogLevel = "info"
     drain_seconds: float = 0.0
     grace_seconds: float = GRACE_SECONDS_DEFAULT
@@ -105,6 +107,88 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     password: str = ""
 
 
+class ExportSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How exports leave the server.
+
+    Attributes:
+        dispatcher: `embedded`, or `nats` to share the work over a broker.
+        allowed_networks: Networks that are not public and may be reached all the same, such as
+            `10.0.0.0/8 fd00::/8`, with spaces between.
+        http_allowed: Whether web hooks may go unencrypted.
+        folder: Where deliveries to a folder write; exports in the data directory unless told
+            otherwise.
+        keys: What the secrets of queues are encrypted with, with spaces between: the first
+            encrypts, all decrypt. Empty for a key file in the data directory, which is made.
+        keep_days: How long what was exported, and its log, is kept.
+        transform_processes: How many child processes transform.
+    """
+
+    dispatcher: Literal["embedded", "nats"] = "embedded"
+    allowed_networks: str = ""
+    http_allowed: bool = False
+    folder: Path | None = None
+    keys: str = ""
+    keep_days: int = 30
+    transform_processes: int = 2
+
+
+class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The mail server for queues that name none.
+
+    Attributes:
+        host: Empty for none.
+        port: 0 for the usual one.
+        security: How the connection is protected.
+        username: Empty for none.
+        password: Of the username.
+        sender: The address that mails come from.
+    """
+
+    host: str = ""
+    port: int = 0
+    security: Literal["none", "starttls", "tls"] = "starttls"
+    username: str = ""
+    password: str = ""
+    sender: str = ""
+
+
+class NatsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker of the dispatcher `nats`.
+
+    Attributes:
+        servers: URLs with spaces between.
+        prefix: The name of its stream, and what its subjects begin with.
+        credentials: File with a user's credentials.
+        replicas: How many servers of a cluster keep the stream.
+    """
+
+    servers: str = "nats://127.0.0.1:4222"
+    prefix: str = "tillcore_exports"
+    credentials: Path | None = None
+    replicas: int = 1
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may call over HTTP from elsewhere.
+
+    Attributes:
+        origins: The other sites whose pages may call RPCs, such as `https://till.example`, with
+            spaces between.
+    """
+
+    origins: str = ""
+
+
+class CompatSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Habits of older systems, for those who cannot change what calls them.
+
+    Attributes:
+        query_writes: Whether the web services record a sale by GET.
+    """
+
+    query_writes: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings, by the sections of the file."""
 
@@ -114,6 +198,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls: TlsSettings = TlsSettings()
     catalog: CatalogSettings = CatalogSettings()
     journal: JournalSettings = JournalSettings()
+    exports: ExportSettings = ExportSettings()
+    mail: MailSettings = MailSettings()
+    nats: NatsSettings = NatsSettings()
+    compat: CompatSettings = CompatSettings()
+    http: HttpSettings = HttpSettings()
 
 
 def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:

@@ -79,6 +79,27 @@ def create(account_id: str, /, *, name: str = "", config: Config = None, data: D
     return _with_store(config, data, work)
 
 
+@account.command
+def link(account_id: str, /, *, config: Config = None, data: Data = None) -> int:
+    """Print the path of a link that signs the owner of an account in to the back office, once.
+
+    It opens within 24 hours, and the link before it opens nothing any more. The embedded database
+    belongs to the server that runs: stop it, or sign in with a key.
+
+    Args:
+        account_id: Identifies the account.
+        config: File with the settings, as TOML.
+        data: Directory of the embedded database.
+    """
+    from server.http.back_office.links import new_link
+
+    async def work(store: Store) -> None:
+        path = await new_link(store, account_id=account_id, now_ns=time.time_ns())
+        sys.stdout.write(f"{path}\n")
+
+    return _with_store(config, data, work)
+
+
 @apikey.command(name="create")
 def create_key(
     *,

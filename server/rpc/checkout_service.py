@@ -34,6 +34,7 @@ from server.rpc.checkout_requests import (
 )
 from server.rpc.pages import after_id, page_size, page_token
 from server.rpc.quote_methods import QuoteMethods
+from server.rpc.report_methods import ReceiptMethods
 from server.rpc.request_ids import the_id
 from server.rpc.saved_basket_methods import SavedBasketMethods
 from server.rpc.signup_methods import SignupMethods
@@ -65,6 +66,7 @@ class CheckoutService:
         clock: Clock,
         executor: Executor,
         counts: CheckoutCounts | None = None,
+        receipts: ReceiptMethods | None = None,
     ) -> None:
         """Serve a store.
 
@@ -75,6 +77,7 @@ class CheckoutService:
             clock: The present moment, in nanoseconds since 1970-01-01 UTC.
             executor: Evaluates, so that others do not wait.
             counts: Counts the checkouts that are recorded, for whoever reads it.
+            receipts: Renders receipts; without it nobody does.
         """
         self._store = store
         self._clock = clock
@@ -85,6 +88,7 @@ class CheckoutService:
             SavedBasketMethods(store, key, clock=clock),
             QuoteMethods(store, quotes, clock=clock),
             SignupMethods(store, clock=clock),
+            *(() if receipts is None else (receipts,)),
         )
 
     def handler(self, calls: Calls) -> grpc.GenericRpcHandler:

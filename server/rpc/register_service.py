@@ -42,6 +42,7 @@ from server.rpc.register_requests import (
     read_opening,
     read_x_report,
 )
+from server.rpc.report_methods import CloseReportMethods
 from server.rpc.request_ids import the_id
 from server.storage import Store
 from server.storage.closes import (
@@ -71,7 +72,13 @@ class RegisterService:
     """Answer the methods of RegisterService, each in one transaction of a store."""
 
     def __init__(
-        self, store: Store, key: JournalKey, recomputations: Recomputations, *, clock: Clock
+        self,
+        store: Store,
+        key: JournalKey,
+        recomputations: Recomputations,
+        *,
+        clock: Clock,
+        reports: CloseReportMethods | None = None,
     ) -> None:
         """Serve a store.
 
@@ -80,11 +87,13 @@ class RegisterService:
             key: Signs the journals.
             recomputations: Checks every close afterwards.
             clock: The moment of what a till does not date, in nanoseconds since 1970-01-01 UTC.
+            reports: Renders Z reports; without it nobody does.
         """
         self._store = store
         self._key = key
         self._recomputations = recomputations
         self._clock = clock
+        self._reports = reports
 
     def handler(self, calls: Calls) -> grpc.GenericRpcHandler:
         """Return the handler of the service, for `add_generic_rpc_handlers`."""
@@ -97,6 +106,7 @@ class RegisterService:
             "ListRegisterCloses": self.list_register_closes,
             "SumRegisterCloses": self.sum_register_closes,
         }
+        methods |= {} if self._reports is None else self._reports.behaviours()
         handlers = {name: calls.unary(name, each) for name, each in methods.items()}
         handlers["ExportJournal"] = calls.feed("ExportJournal", self.export_journal)
         return grpc.method_handlers_generic_handler(SERVICE_NAME, handlers)

@@ -6,11 +6,14 @@ from server.storage import (
     catalog_tables,
     counter_tables,
     export_tables,
+    import_tables,
+    integration_tables,
     journal_tables,
     key_tables,
     order_tables,
     register_tables,
     sale_tables,
+    session_tables,
     stock_tables,
 )
 from server.storage.columns import METADATA
@@ -22,10 +25,13 @@ __all__ = [
     "catalog_tables",
     "counter_tables",
     "export_tables",
+    "import_tables",
+    "integration_tables",
     "journal_tables",
     "key_tables",
     "order_tables",
     "register_tables",
     "sale_tables",
+    "session_tables",
     "stock_tables",
 ]

@@ -18,7 +18,7 @@ import pytest
 
 from server.auth import Scope
 from server.storage import Store
-from server.storage.export_tables import export_entry, export_queue
+from server.storage.export_tables import export_entry
 from server.storage.exports import ExportKind
 from tests.support.catalog_calls import (
     MARKET,
@@ -32,6 +32,7 @@ from tests.support.catalog_calls import (
     product,
     products_request,
 )
+from tests.support.export_queues import insert_queue
 from tests.support.server import OURS, Served, running_server
 from tests.support.statuses import status_of, violations
 from tillcore.v1 import (
@@ -416,18 +417,11 @@ async def test_import_when_one_id_twice_then_the_later_upon_the_earlier(served: 
 async def test_products_when_edited_then_exported_in_the_same_transaction(
     served: Served,
 ) -> None:
-    queue = {
-        "account_id": OURS,
-        "queue_id": "q",
-        "kind": ExportKind.PRODUCT_EDIT.value,
-        "name": "q",
-        "paused": False,
-        "configuration": "{}",
-        "revision": 1,
-        "created_ns": 1,
-        "updated_ns": 1,
-    }
-    await served.store.write(lambda c: c.execute(export_queue.insert().values(**queue)))
+    await served.store.write(
+        lambda connection: insert_queue(
+            connection, account_id=OURS, queue_id="q", kind=ExportKind.PRODUCT_EDIT
+        )
+    )
     await import_products(served.owner, products_request(product("a")))
     await import_products(served.owner, products_request(product("a")))
     await import_products(served.owner, products_request(product("a", 30)))

@@ -18,8 +18,9 @@ from server.auth.principal import set_principal
 from server.rpc.stock_service import StockService
 from server.storage import Store
 from server.storage.account_tables import account, market, shop
-from server.storage.export_tables import export_entry, export_queue
+from server.storage.export_tables import export_entry
 from server.storage.exports import ExportKind
+from tests.support.export_queues import insert_queue
 from tests.support.statuses import status_of, violations
 from tillcore.v1 import stock_pb2, stock_service_pb2, stock_service_pb2_grpc
 
@@ -158,18 +159,11 @@ async def test_adjust_stock_when_sent_again_then_once(stub: Any) -> None:
 async def test_adjust_stock_when_a_queue_takes_stock_events_then_each_is_exported_once(
     stub: Any, store: Store
 ) -> None:
-    queue = {
-        "account_id": "acme",
-        "queue_id": "erp",
-        "kind": ExportKind.STOCK_EVENT.value,
-        "name": "ERP",
-        "paused": False,
-        "configuration": "{}",
-        "revision": 1,
-        "created_ns": 1,
-        "updated_ns": 1,
-    }
-    await store.write(lambda connection: connection.execute(export_queue.insert().values(queue)))
+    await store.write(
+        lambda connection: insert_queue(
+            connection, account_id="acme", queue_id="erp", kind=ExportKind.STOCK_EVENT
+        )
+    )
 
     for _ in range(2):
         await call(stub.AdjustStock, adjust_request(quantity("chair", 2 * ONE)))

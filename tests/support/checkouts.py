@@ -40,13 +40,14 @@ from server.registers.requests import Opening
 from server.rpc.checkout_service import CheckoutService
 from server.storage import Store
 from server.storage.account_tables import account, cashier, market, register, shop
-from server.storage.export_tables import export_entry, export_queue
+from server.storage.export_tables import export_entry
 from server.storage.exports import ExportKind
 from server.storage.journal_tables import journal_entry, journal_key
 from server.storage.periods import Period, find_open_period
 from server.storage.places import market_to_text
 from server.storage.sale_tables import sale
 from tests.support.core_server import danish_shop
+from tests.support.export_queues import insert_queue
 from tests.support.server import METHODS
 from tillcore.v1 import basket_pb2, checkout_pb2
 
@@ -218,19 +219,7 @@ def add_registers(
 def add_queues(connection: Connection, account_id: str = OURS) -> None:
     """Store an export queue for every kind of event."""
     for kind in ExportKind:
-        connection.execute(
-            export_queue.insert().values(
-                account_id=account_id,
-                queue_id=f"q-{kind.value}",
-                kind=kind.value,
-                name=kind.value,
-                paused=False,
-                configuration="{}",
-                revision=1,
-                created_ns=1,
-                updated_ns=1,
-            )
-        )
+        insert_queue(connection, account_id=account_id, queue_id=f"q-{kind.value}", kind=kind)
 
 
 async def let_in(method: str, context: CallContext) -> None:

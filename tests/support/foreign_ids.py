@@ -13,9 +13,13 @@ import grpc.aio
 from engine.rpc.convert import context_to_proto
 from server.auth import Scope
 from tests.support.account_things import THINGS, register, request, shop
-from tests.support.catalog_cases import catalog_sends, populate_catalog
+from tests.support.catalog_cases import THEIR_ENTRY, catalog_sends, populate_catalog
 from tests.support.core_server import danish_shop, lamps
 from tests.support.foreign_checkouts import BY_ID, at_register, populate_checkouts
+from tests.support.foreign_exports import PREVIEW_COUNT, QUEUE_ID, populate_exports, previews
+from tests.support.foreign_exports import REQUESTS as EXPORTS
+from tests.support.foreign_integrations import AT_REGISTER, populate_integrations
+from tests.support.foreign_integrations import REQUESTS as INTEGRATIONS
 from tests.support.foreign_shop_floor import REQUESTS, populate_shop, report_state
 from tests.support.server import METHODS, THEIRS, Caller, Served
 from tillcore.v1 import (
@@ -26,6 +30,7 @@ from tillcore.v1 import (
     options_pb2,
     register_pb2,
     register_service_pb2,
+    report_pb2,
 )
 
 NOT_FOUND: Final = grpc.StatusCode.NOT_FOUND.value[0]
@@ -81,6 +86,8 @@ async def populate(served: Served) -> Foreign:
         await owner.call(request(f"Create{thing.camel}", **{thing.noun: example}))
     await populate_shop(owner, served.store, THEIRS)
     await _close_and_open_register(owner)
+    await populate_exports(served.store, THEIRS)
+    await populate_integrations(owner, register_id=THEIR_ID["register"])
     await populate_catalog(owner, market_id=THEIR_ID["market"], shop_id=THEIR_ID["shop"])
     made = await owner.call(
         admin_key_pb2.CreateApiKeyRequest(name="theirs", scopes=[options_pb2.SCOPE_READ])
@@ -158,6 +165,32 @@ async def _stream_basket(caller: Caller, _: Foreign) -> int:
     answer = await stream.read()
     stream.cancel()
     return int(answer.status.code)
+
+
+def _preview(index: int) -> Send:
+    """Return a call that previews an export of something of another account."""
+
+    def build(foreign: Foreign) -> Any:
+        fields = previews(
+            sale_id=foreign.sale_id,
+            register_id=THEIR_ID["register"],
+            market_id=THEIR_ID["market"],
+            product_id=THEIR_ENTRY,
+        )
+        return request("PreviewExport", **fields[index])
+
+    return sent(build)
+
+
+async def _watch(caller: Caller, _: Foreign) -> int:
+    """Watch a queue of another account, whose log has a row."""
+    call = caller.answers(request("WatchExports", queue_id=QUEUE_ID, after_log_number=0))
+    try:
+        await call.read()
+    except grpc.aio.AioRpcError as error:
+        return int(error.code().value[0])
+    call.cancel()
+    return int(grpc.StatusCode.OK.value[0])
 
 
 def _at_their_register(method: str, **fields: Any) -> Case:
@@ -247,6 +280,15 @@ CASES: Final[Mapping[str, Case | NoId]] = {
     **{name: case(name, **fields) for name, fields in BY_ID.items()},
     **{name: case(name, **each) for name, each in at_register(THEIR_ID["register"]).items()},
     "GetSale": Case((sent(lambda f: request("GetSale", sale_id=f.sale_id)),)),
+    "RenderReceipt": Case(
+        (
+            sent(
+                lambda f: request(
+                    "RenderReceipt", sale_id=f.sale_id, format=report_pb2.REPORT_FORMAT_HTML
+                )
+            ),
+        )
+    ),
     "PrepareReturn": Case(
         (
             sent(
@@ -276,11 +318,27 @@ CASES: Final[Mapping[str, Case | NoId]] = {
     ),
     "CloseRegister": _at_their_register("CloseRegister", close_id="c", cashier_id="c"),
     "GetRegisterClose": _at_their_register("GetRegisterClose", sequence_number=1),
+    "RenderRegisterClose": _at_their_register(
+        "RenderRegisterClose", sequence_number=1, format=report_pb2.REPORT_FORMAT_HTML
+    ),
     "ListRegisterCloses": _at_their_places("ListRegisterCloses"),
     "SumRegisterCloses": _at_their_places(
         "SumRegisterCloses", first_date="2020-01-01", last_date="2030-01-01"
     ),
     "ExportJournal": NoId("it exports the journal of the account of the key"),
+    # ExportService
+    "CreateExportQueue": _OWN_ID,
+    "ListExportQueues": _OWN_LIST,
+    **{name: case(name, **fields) for name, fields in EXPORTS.items()},
+    "PreviewExport": Case(tuple(map(_preview, range(PREVIEW_COUNT)))),
+    "WatchExports": Case((_watch,)),
+    # IntegrationService
+    "CreateIntegration": _OWN_ID,
+    "ListIntegrations": _OWN_LIST,
+    "ListIntegrationCalls": _OWN_LIST,
+    "ListIntegrationPayments": _OWN_LIST,
+    **{name: case(name, **fields) for name, fields in INTEGRATIONS.items()},
+    **{name: _at_their_register(name, **fields) for name, fields in AT_REGISTER.items()},
     # AggregationService
     "AggregateSales": NoId("it totals the sales that it is sent, and looks nothing up"),
 }

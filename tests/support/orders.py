@@ -13,9 +13,11 @@ from engine.order_json import read_placed_order
 from engine.orders import created
 from engine.strict_json import decode
 from server.storage import Store
-from server.storage.export_tables import export_entry, export_queue
+from server.storage.export_tables import export_entry
+from server.storage.exports import ExportKind
 from server.storage.orders import Direction, add_order
 from tests.support.account_things import market, register, request, shop, text
+from tests.support.export_queues import insert_queue
 from tests.support.server import OURS, Caller, Served, running_server
 from tests.support.statuses import status_of, violations
 from tillcore.v1 import (
@@ -47,19 +49,8 @@ async def order_server(store: Store) -> AsyncIterator[Served]:
 
 def add_queues(connection: Connection) -> None:
     """Set up a queue for the changes of incoming orders."""
-    connection.execute(
-        export_queue.insert().values(
-            account_id=OURS,
-            queue_id="changes",
-            kind="incoming_order_state_changes",
-            name="Changes",
-            paused=False,
-            configuration="{}",
-            revision=1,
-            created_ns=1,
-            updated_ns=1,
-        )
-    )
+    kind = ExportKind.INCOMING_ORDER_STATE_CHANGE
+    insert_queue(connection, account_id=OURS, queue_id="changes", kind=kind)
 
 
 async def exported(store: Store) -> list[tuple[str, dict[str, Any]]]:

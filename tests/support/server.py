@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
+from ipaddress import ip_network
 from typing import Any, NamedTuple
 
 import grpc.aio
@@ -22,14 +23,21 @@ from engine.rpc.server import (
     new_health,
     new_server,
 )
-from server.app import add_services, open_plans
 from server.auth import Authenticator, Gatekeeper, Principal, Scope, required_scopes
 from server.auth.keys import new_key
 from server.auth.scopes import methods, scopes_to_text
 from server.catalogues import AccountCatalogues
 from server.demo import make_account
+from server.exports.log_bell import LogBell
+from server.exports.network import Rules
+from server.exports.sandbox import sandbox
+from server.exports.secrets import SecretBox
+from server.integrations.running import integrating
 from server.journal_key import JournalKey
+from server.plans import Plans
+from server.process import open_plans
 from server.registers.recomputing import Recomputations, recomputing
+from server.services import SERVICE_NAMES, Parts, Services, add_services, new_services
 from server.storage import Store
 from server.storage import keys as key_rows
 from tests.support.core_server import NOW_NS
@@ -51,6 +59,13 @@ JOURNAL_KEY = JournalKey(
     )
 )
 """What signs the journals of servers of the tests."""
+
+
+EXPORT_KEY = "dGlsbGNvcmUgdGVzdHMgc2VhbCB0aGVpciBzZWNyZXQ="
+"""What the secrets of export queues are sealed with."""
+
+RULES = Rules(allowed=(ip_network("127.0.0.0/8"),), is_http_allowed=True)
+"""Deliveries reach this machine alone, and web hooks may go unencrypted."""
 
 
 class Clock:
@@ -75,6 +90,11 @@ class Served(NamedTuple):
     owner: "Caller"
     """An owner of the account OURS."""
     recomputations: Recomputations
+    services: Services
+    plans: Plans
+    calls: Calls
+    bell: LogBell
+    secret_box: SecretBox
 
     async def caller(
         self, *scopes: Scope, account_id: str = OURS, register_id: str | None = None
@@ -144,9 +164,12 @@ async def running_server(
     for context in contexts:
         await import_context(store, context, account_id=OURS, now_ns=clock())
     authenticator = Authenticator(store, clock=clock, monotonic_ns=clock)
+    bell, box = LogBell(), SecretBox([EXPORT_KEY])
     async with (
         open_plans(store) as plans,
         recomputing(store, JOURNAL_KEY, clock=clock, log=log) as recomputations,
+        sandbox(worker_count=1) as transforms,
+        integrating(store, box, RULES, clock=clock, log=log) as desk,
     ):
         with ThreadPoolExecutor(2) as executor:
             server = new_server()
@@ -156,27 +179,43 @@ async def running_server(
             await add_core_services(
                 server, catalogues, clock, health, calls=calls, executor=executor, log=log
             )
-            names = await add_services(
-                server,
-                health,
-                calls,
-                store,
-                authenticator,
-                plans,
-                JOURNAL_KEY,
-                recomputations,
-                clock=clock,
-                executor=executor,
-                history_days=HISTORY_DAYS,
+            services = new_services(
+                Parts(
+                    store=store,
+                    authenticator=authenticator,
+                    plans=plans,
+                    journal_key=JOURNAL_KEY,
+                    recomputations=recomputations,
+                    clock=clock,
+                    executor=executor,
+                    history_days=HISTORY_DAYS,
+                    sandbox=transforms,
+                    secret_box=box,
+                    rules=RULES,
+                    desk=desk,
+                    log_bell=bell,
+                )
             )
-            enable_reflection(server, (*CORE_SERVICE_NAMES, *names))
+            await add_services(server, health, calls, services)
+            enable_reflection(server, (*CORE_SERVICE_NAMES, *SERVICE_NAMES))
             target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
             await server.start()
             try:
                 async with grpc.aio.insecure_channel(target) as channel:
                     nobody = Caller(channel)
                     served = Served(
-                        store, channel, target, authenticator, clock, nobody, recomputations
+                        store,
+                        channel,
+                        target,
+                        authenticator,
+                        clock,
+                        nobody,
+                        recomputations,
+                        services,
+                        plans,
+                        calls,
+                        bell,
+                        box,
                     )
                     owner = await served.caller(Scope.OWNER)
                     yield served._replace(owner=owner)

@@ -7,9 +7,9 @@ from engine.model import CashRounding, Context
 from server.auth.keys import Key, new_key
 from server.demo import prepare
 from server.storage import StoreSettings, open_store
-from server.storage.export_tables import export_queue
 from server.storage.exports import ExportKind
 from tests.support.core_server import UNIT, danish_shop
+from tests.support.export_queues import insert_queue
 from tests.support.stored_catalogs import import_context
 
 SHOPS = {"acme": ("aarhus", "odense", "ribe", "skagen"), "berg": ("vejle", "viborg")}
@@ -70,16 +70,4 @@ async def prepare_accounts(settings: StoreSettings, *, now_ns: int) -> dict[str,
 
 def _add_queues(connection: Connection, account_id: str) -> None:
     for queue_id, kind in QUEUES.items():
-        connection.execute(
-            export_queue.insert().values(
-                account_id=account_id,
-                queue_id=queue_id,
-                kind=kind.value,
-                name=queue_id,
-                paused=False,
-                configuration="{}",
-                revision=1,
-                created_ns=0,
-                updated_ns=0,
-            )
-        )
+        insert_queue(connection, account_id=account_id, queue_id=queue_id, kind=kind)
