@@ -51,6 +51,7 @@ class Lane(ABC):
         self.rest_until_ns = 0
         self._tools = tools
         self._news = asyncio.Event()
+        self._is_woken = False
         self._is_stopping = False
         self._held_until_ns = _NEVER_NS
         self._fresh_until_ns = 0
@@ -61,10 +62,11 @@ class Lane(ABC):
     @property
     def has_news(self) -> bool:
         """Whether it was woken and has not looked since."""
-        return self._news.is_set()
+        return self._is_woken
 
     def wake(self) -> None:
         """Look again: entries were placed, or sent again, or the queue was changed."""
+        self._is_woken = True
         self._news.set()
 
     def stop(self) -> None:
@@ -81,6 +83,7 @@ class Lane(ABC):
         try:
             while not self._is_stopping:
                 self._news.clear()
+                self._is_woken = False
                 if not await self._next_step():
                     break
         except asyncio.CancelledError:

