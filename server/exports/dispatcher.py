@@ -49,7 +49,7 @@ class Dispatcher:
         self._pace = tools.pace
         self._new_lane = new_lane
         self._owner = owner
-        self._is_former_void = is_alone
+        self._has_former_leases = is_alone
         self._lanes: dict[QueueName, _Running] = {}
         self._resting: dict[QueueName, int] = {}
         self._placed: set[QueueName] = set()
@@ -105,9 +105,9 @@ class Dispatcher:
         Args:
             wanted: Those that are looked at between two polls.
         """
-        if self._is_former_void:
+        if self._has_former_leases:
             await self._tools.store.write(release_all)
-            self._is_former_void = False
+            self._has_former_leases = False
         now_ns = self._tools.clock()
         self._resting = {name: end for name, end in self._resting.items() if end > now_ns}
         names = self._without_lane(await self._due(wanted, now_ns))

@@ -383,6 +383,22 @@ async def test_recorded_when_looked_up_then_by_the_end_of_the_attempt(
     assert [True, False, False, False] == found
 
 
+async def test_lanes_when_one_has_work_for_long_then_another_gets_its_turn(
+    store: Store, sink: WebHookSink, clock: StillClock
+) -> None:
+    queue_ids = ("q0", "q1")
+    await add_queues(store, {each: to_hook(sink, f"/{each}", concurrency=1) for each in queue_ids})
+    sink.decide = lambda _: Reply(delay_seconds=0.01)
+    pace = QUICK._replace(lanes_max=1, linger_seconds=0.02)
+    await place(store, *keys(60))
+    async with running(store, Dispatch(clock, pace=pace)):
+        await until_ended(store, *queue_ids)
+
+    paths = [each.path for each in sink.deliveries]
+    first, second = paths[0], ({"/q0", "/q1"} - {paths[0]}).pop()
+    assert paths.index(second) < len(paths) - 1 - paths[::-1].index(first)
+
+
 async def test_lanes_when_more_than_there_is_room_for_then_all_get_their_turn(
     store: Store, sink: WebHookSink, clock: StillClock
 ) -> None:

@@ -81,7 +81,7 @@ def test_pages_when_the_server_runs_then_it_is_alive_started_and_ready() -> None
     with watched("--demo") as running:
         found = {path: running.get(path) for path in ("/livez", "/startupz", "/readyz")}
         status, metrics = running.get("/metrics")
-        nowhere, post = running.get("/")[0], running.get("/livez", "POST")[0]
+        nowhere, post = running.get("/nowhere")[0], running.get("/livez", "POST")[0]
         head = running.get("/livez", "HEAD")
 
     assert dict.fromkeys(found, (200, "ok\n")) == found

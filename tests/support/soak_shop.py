@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 from engine.model import CashRounding, Context
 from server.auth.keys import Key, new_key
 from server.demo import prepare
+from server.exports.queue import QueueState
 from server.storage import StoreSettings, open_store
 from server.storage.exports import ExportKind
 from tests.support.core_server import UNIT, danish_shop
@@ -70,4 +71,11 @@ async def prepare_accounts(settings: StoreSettings, *, now_ns: int) -> dict[str,
 
 def _add_queues(connection: Connection, account_id: str) -> None:
     for queue_id, kind in QUEUES.items():
-        insert_queue(connection, account_id=account_id, queue_id=queue_id, kind=kind)
+        # What is proven here is what is placed; files would also fill the disk that is filled.
+        insert_queue(
+            connection,
+            account_id=account_id,
+            queue_id=queue_id,
+            kind=kind,
+            state=QueueState.PAUSED,
+        )
