@@ -164,10 +164,6 @@ class Lane(ABC):
             self.stop()
         return self._is_stopping or self._is_closed() or now_ns > self._fresh_until_ns
 
-    async def _lingered(self) -> bool:
-        """Wait a while for news; return whether there were any."""
-        return await self._news_within(self._tools.pace.linger_seconds)
-
     async def _news_within(self, seconds: float) -> bool:
         """Wait for news; return whether there were any."""
         try:

@@ -1,6 +1,6 @@
 """Lease export queues to processes, and read what is due in them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -200,38 +200,6 @@ def read_lane(
         statement, values["now_ns"] = _READ_DUE, now_ns
     entries = [Entry(*row) for row in connection.execute(statement, values).all()]
     return LaneState(queue, lane, entries)
-
-
-def find_entry(connection: Connection, name: QueueName, *, entry_number: int) -> Entry | None:
-    """Return an entry that waits, None when it does not, or is no more."""
-    statement = select(*_ENTRY_COLUMNS).where(
-        _ENTRY.account_id == name.account_id,
-        _ENTRY.queue_id == name.queue_id,
-        _ENTRY.entry_number == entry_number,
-        _ENTRY.state == WAITING,
-    )
-    row = connection.execute(statement).first()
-    return None if row is None else Entry(*row)
-
-
-def published(
-    connection: Connection,
-    name: QueueName,
-    *,
-    entry_numbers: Sequence[int],
-    published_until_ns: int,
-) -> None:
-    """Note that a broker has been told of entries, and until when it is trusted with them."""
-    connection.execute(
-        update(export_entry)
-        .where(
-            _ENTRY.account_id == name.account_id,
-            _ENTRY.queue_id == name.queue_id,
-            _ENTRY.entry_number.in_(entry_numbers),
-            _ENTRY.state == WAITING,
-        )
-        .values(published_until_ns=published_until_ns)
-    )
 
 
 def _lease(
