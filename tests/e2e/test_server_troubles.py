@@ -28,7 +28,7 @@ ANSWERS = 40
 TRIES_MAX = 20
 SECONDS_MAX = 120
 KIB = 1024
-DISK_BYTES = 6 * KIB * KIB
+DISK_BYTES = 32 * KIB * KIB
 LEFT_BYTES = 200 * KIB
 READY_BYTES = 2 * LEFT_BYTES
 """A server says that it is not ready before its disk is full."""

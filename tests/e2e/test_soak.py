@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.soak import soak
 
-CYCLES = int(os.environ.get("TILLCORE_SOAK_CYCLES", "300"))
+CYCLES = int(os.environ.get("TILLCORE_SOAK_CYCLES", "200"))
 POSTGRES_SHARE = 10
 """One cycle of so many is on PostgreSQL."""
 

@@ -11,7 +11,7 @@ from tests.support import tally
 from tests.support.bulk import BASKETS_DEFAULT, Comparison, compare
 
 BASKETS = int(os.environ.get("TILLCORE_BULK_BASKETS", BASKETS_DEFAULT))
-COVERING_BASKETS = 100_000
+COVERING_BASKETS = 40_000
 """So many baskets exercise everything, by far; fewer need not."""
 
 SEED = 1

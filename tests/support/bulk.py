@@ -28,7 +28,7 @@ from tests.support.random_baskets import Generator
 
 BASKETS_PER_ROUND = 8
 ROUNDS_PER_TASK = 50
-BASKETS_DEFAULT = 100_000
+BASKETS_DEFAULT = 50_000
 MISMATCHES_SHOWN_MAX = 5
 
 
