@@ -10,7 +10,6 @@ Source: design, reliability.md row 10 and exports.md section 2.
 import asyncio
 import re
 import socket
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, cast
@@ -98,20 +97,6 @@ async def resolve(
     return _checked(host, await lookup(host, port), rules)
 
 
-def resolve_blocking(host: str, port: int, rules: Rules) -> list[AddressInfo]:
-    """Do what `resolve` does, from a thread of its own.
-
-    Raises:
-        BlockedAddress: One of the addresses may not be reached.
-        gaierror: The host is not known.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    except ValueError as error:
-        raise _no_name(host) from error
-    return _checked(host, _rows(found), rules)
-
-
 def checked_sockets(rules: Rules) -> Callable[[AddressInfo], socket.socket]:
     """Return a `socket_factory` for aiohttp: the last look at an address before it is connected to.
 
@@ -169,47 +154,6 @@ async def open_connection(
             else:
                 return connection
         raise last_error
-
-
-def connect_blocking(host: str, port: int, rules: Rules, timeout_seconds: float) -> socket.socket:
-    """Return a socket connected to a host, from a thread; it blocks, with the time-out set on it.
-
-    Args:
-        host: Name or address.
-        port: Of the server.
-        rules: What the operator allows.
-        timeout_seconds: How long connecting may take in all; resolving has the system's bound.
-
-    Raises:
-        BlockedAddress: One of the addresses may not be reached.
-        gaierror: The host is not known.
-        TimeoutError: It took longer than the time-out.
-        OSError: No address could be connected to; the error of the last one.
-    """
-    deadline = time.monotonic() + timeout_seconds
-    last_error = OSError(f"expected an address of {host}, was none")
-    for family, kind, protocol, _, address in resolve_blocking(host, port, rules):
-        left_seconds = deadline - time.monotonic()
-        if left_seconds <= 0:
-            raise TimeoutError(f"expected a connection within {timeout_seconds:g} s, was none")
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.settimeout(left_seconds)
-            connection.connect(address)
-            check_peer(connection, rules)
-            connection.settimeout(timeout_seconds)
-        except BlockedAddress:
-            connection.close()
-            raise
-        except OSError as error:
-            connection.close()
-            last_error = error
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
-    raise last_error
 
 
 def check_peer(connection: socket.socket, rules: Rules) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 
 import pytest
 from hypothesis import given
@@ -342,8 +342,6 @@ def test_url_when_it_is_any_text_then_is_judged(text: str) -> None:
 async def test_name_when_the_system_knows_it_as_loopback_then_is_blocked(host: str) -> None:
     with pytest.raises(BlockedAddress):
         await network.resolve(host, 443, STRICT)
-    with pytest.raises(BlockedAddress):
-        network.resolve_blocking(host, 443, STRICT)
 
 
 @pytest.mark.parametrize(
@@ -372,8 +370,6 @@ async def test_name_when_all_its_addresses_are_public_then_has_them_in_their_ord
 async def test_name_when_it_cannot_be_one_then_is_unknown_or_blocked(host: str) -> None:
     with pytest.raises((socket.gaierror, BlockedAddress)):
         await network.resolve(host, 443, STRICT)
-    with pytest.raises((socket.gaierror, BlockedAddress)):
-        network.resolve_blocking(host, 443, STRICT)
 
 
 async def test_name_when_it_has_no_address_then_is_unknown() -> None:
@@ -425,8 +421,6 @@ async def test_connection_when_the_first_address_refuses_then_is_made_to_the_nex
 async def test_connection_when_every_address_refuses_then_is_refused() -> None:
     with pytest.raises(ConnectionRefusedError):
         await network.open_connection("127.0.0.1", closed_port(), LOOPBACK, 30)
-    with pytest.raises(ConnectionRefusedError):
-        network.connect_blocking("127.0.0.1", closed_port(), LOOPBACK, 30)
 
 
 async def test_connection_when_the_name_server_does_not_answer_then_times_out() -> None:
@@ -438,43 +432,11 @@ async def test_connection_when_the_name_server_does_not_answer_then_times_out() 
         await network.open_connection("slow.example", 80, STRICT, 0.05, lookup)
 
 
-def test_blocking_connection_when_the_address_is_allowed_then_is_made_with_its_time_out() -> None:
-    with listening() as port, network.connect_blocking("localhost", port, LOOPBACK_V6, 9) as made:
-        assert ("127.0.0.1", port) == made.getpeername()[:2]
-        assert 9 == made.gettimeout()
-
-
-def test_blocking_connection_when_the_address_is_forbidden_then_is_not_made() -> None:
-    with listening() as port:
-        with pytest.raises(BlockedAddress):
-            network.connect_blocking("127.0.0.1", port, STRICT, 9)
-        with pytest.raises(BlockedAddress):
-            network.connect_blocking("localhost", port, STRICT, 9)
-
-
-def test_blocking_connection_when_nobody_accepts_then_times_out() -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0), backlog=0) as server,
-        contextlib.ExitStack() as full,
-    ):
-        port = server.getsockname()[1]
-
-        def fill() -> None:
-            for _ in range(8):
-                full.enter_context(network.connect_blocking("127.0.0.1", port, LOOPBACK, 0.1))
-
-        with pytest.raises(TimeoutError):
-            fill()
-
-
 def test_peer_when_somebody_else_made_the_connection_then_is_checked() -> None:
     with listening() as port, socket.create_connection(("127.0.0.1", port)) as connection:
         network.check_peer(connection, LOOPBACK)
         with pytest.raises(BlockedAddress):
             network.check_peer(connection, STRICT)
-
-
-LOOPBACK_V6 = Rules(allowed=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")))
 
 
 def closed_port() -> int:
