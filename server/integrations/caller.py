@@ -22,10 +22,10 @@ from multidict import CIMultiDict
 from engine.errors import FieldProblem, InvalidInput, Overloaded
 from engine.strict_json import decode, shown_text
 from server.exports import network, signatures
+from server.exports.blackout import Blackout
 from server.exports.breaker import Breaker
 from server.exports.deliveries import web_hook_answers
 from server.exports.deliveries.web_hook import header_problem
-from server.exports.deliveries.web_hook_answers import Blackout
 from server.exports.destination import HEADER_PREFIX, URL
 from server.exports.network import BlockedAddress, Rules
 from server.exports.queue import Secrets

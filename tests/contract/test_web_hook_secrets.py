@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from server.exports.deliveries.web_hook_answers import Blackout
+from server.exports.blackout import Blackout
 from server.exports.outcome import RESPONSE_BYTES_MAX, Failure
 from server.exports.queue import Secrets, WebHook
 from server.exports.signatures import new_secret

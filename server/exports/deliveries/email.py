@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -115,7 +115,7 @@ class EmailDeliverer:
         return await attempt(
             self._deliver(parcel, secrets),
             timeout_seconds=self._timeout_seconds,
-            hidden=[*secrets.values(), *self._hidden(secrets)],
+            secrets={**secrets, **self._as_sent(secrets)},
         )
 
     async def _deliver(self, parcel: Parcel, secrets: Secrets) -> Outcome:
@@ -188,16 +188,17 @@ class EmailDeliverer:
             if isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
 
-    def _hidden(self, secrets: Secrets) -> Iterator[str]:
-        """Yield the forms in which a password goes over the wire, which a server may repeat."""
+    def _as_sent(self, secrets: Secrets) -> dict[str, str]:
+        """Return the forms in which passwords go over the wire, which a server may repeat."""
+        forms: list[str] = []
         accounts = [(self._email.username, secrets.get("password", ""))]
         if self._mail_server is not None:
             accounts.append((self._mail_server.username, self._mail_server.password))
         for username, each in accounts:
             if each:
-                yield each
-                yield base64.b64encode(each.encode()).decode()
-                yield base64.b64encode(f"\0{username}\0{each}".encode()).decode()
+                forms += (each, base64.b64encode(each.encode()).decode())
+                forms.append(base64.b64encode(f"\0{username}\0{each}".encode()).decode())
+        return {f"sent {number}": form for number, form in enumerate(forms)}
 
 
 def _content_of(email: Email, way: _Way, parcel: Parcel) -> bytes:

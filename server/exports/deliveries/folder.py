@@ -54,7 +54,7 @@ class FolderDeliverer:
     async def deliver(self, parcel: Parcel, secrets: Secrets) -> Outcome:
         """Write one file; it is not seen under its name before all of it is there."""
         return await attempt(
-            self._deliver(parcel), timeout_seconds=self._timeout_seconds, hidden=secrets.values()
+            self._deliver(parcel), timeout_seconds=self._timeout_seconds, secrets=secrets
         )
 
     async def _deliver(self, parcel: Parcel) -> Outcome:

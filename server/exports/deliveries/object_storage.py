@@ -73,7 +73,7 @@ class ObjectStorageDeliverer:
         return await attempt(
             self._deliver(parcel, secrets),
             timeout_seconds=self._timeout_seconds,
-            hidden=secrets.values(),
+            secrets=secrets,
         )
 
     async def _deliver(self, parcel: Parcel, secrets: Secrets) -> Outcome:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from functools import cache
 from typing import Any, Final, TypeVar
 
+from server.exports.blackout import Blackout
 from server.exports.network import BlockedAddress
 from server.exports.outcome import (
     ERROR_LENGTH_MAX,
@@ -21,9 +22,6 @@ T = TypeVar("T")
 
 STOP_SECONDS_MAX: Final = 1.0
 """How long an attempt waits for its thread to end once it has been told to."""
-
-_HIDDEN_LENGTH_MIN = 3
-_HIDDEN = "***"
 
 # TLS that ends without notice is a lost connection; whoever cuts it needs no certificate.
 _CUT_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
@@ -47,7 +45,7 @@ async def attempt(
     work: Coroutine[Any, Any, Outcome],
     *,
     timeout_seconds: float,
-    hidden: Iterable[str],
+    secrets: Secrets,
 ) -> Outcome:
     """Do the work of one attempt, and return what became of it.
 
@@ -56,7 +54,7 @@ async def attempt(
     Args:
         work: Delivers; it returns the outcome, or raises `Undeliverable` or OSError.
         timeout_seconds: How long it may take in all, after which it is cancelled.
-        hidden: What must not be seen in the outcome.
+        secrets: What must not be seen in the outcome.
     """
     try:
         async with asyncio.timeout(timeout_seconds) as deadline:
@@ -70,7 +68,7 @@ async def attempt(
         outcome = outcome_of(error)
     except Exception as error:
         outcome = Outcome(failure=Failure.DEFECT, error=f"{type(error).__name__}: {error}")
-    return _presentable(outcome, hidden)
+    return _presentable(outcome, Blackout(secrets))
 
 
 def refuse(problems: Iterable[tuple[str, str]]) -> None:
@@ -127,28 +125,12 @@ def _words_of(error: OSError) -> str:
     return error.strerror or str(error) or type(error).__name__
 
 
-def _presentable(outcome: Outcome, hidden: Iterable[str]) -> Outcome:
+def _presentable(outcome: Outcome, blackout: Blackout) -> Outcome:
     """Return an outcome that can be stored and shown: short, printable, without secrets."""
-    longest_first = sorted(
-        {text for text in hidden if len(text) >= _HIDDEN_LENGTH_MIN}, key=len, reverse=True
+    return outcome._replace(
+        error=blackout.shown(outcome.error, ERROR_LENGTH_MAX).strip(),
+        response=blackout.shown(outcome.response, RESPONSE_BYTES_MAX).strip(),
     )
-    error, response = (
-        _without(_storable(text), longest_first) for text in (outcome.error, outcome.response)
-    )
-    head = response.encode()[:RESPONSE_BYTES_MAX].decode(errors="ignore")
-    return outcome._replace(error=error[:ERROR_LENGTH_MAX], response=head)
-
-
-def _storable(text: str) -> str:
-    """Replace what a database or a page may refuse: control characters and lone surrogates."""
-    kept = "".join(each if each.isprintable() or each in "\n\t" else " " for each in text)
-    return kept.encode(errors="replace").decode().strip()
-
-
-def _without(text: str, hidden: Iterable[str]) -> str:
-    for each in hidden:
-        text = text.replace(each, _HIDDEN)
-    return text
 
 
 async def in_own_thread(function: Callable[[], T], stop: Callable[[], None]) -> T:

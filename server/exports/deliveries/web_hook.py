@@ -26,8 +26,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from server.exports import network, signatures
+from server.exports.blackout import Blackout
 from server.exports.deliveries import web_hook_answers
-from server.exports.deliveries.web_hook_answers import Blackout
 from server.exports.network import Lookup, Rules
 from server.exports.outcome import Failure, Outcome, Parcel
 from server.exports.queue import BodyEncoding, Secrets, WebHook
