@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import grpc
+import grpc.aio
 from google.protobuf import message_factory
 
 from tests.support.account_things import market, shop
@@ -20,6 +22,7 @@ from tillcore.v1 import (
 UNIT = 1_000_000
 MARKET = "m"
 SHOP = "s"
+TRIES_MAX = 20
 
 
 class Sort(NamedTuple):
@@ -89,12 +92,24 @@ class Sort(NamedTuple):
 
 
 async def import_products(caller: Caller, *requests: Any) -> Any:
-    """Send a stream of ImportProductsRequests and return the result."""
-    call = caller.stream("ImportProducts")
-    for request in requests:
-        await call.write(request)
-    await call.done_writing()
-    return (await call).result
+    """Send a stream of ImportProductsRequests and return the result.
+
+    A call that is refused before all of it was sent is made anew: of a write that fails grpc.aio
+    makes an INTERNAL of its own, in place of what the server says.
+    """
+    for tries_left in reversed(range(TRIES_MAX)):
+        call = caller.stream("ImportProducts")
+        try:
+            for request in requests:
+                await call.write(request)
+            await call.done_writing()
+            return (await call).result
+        except grpc.aio.AioRpcError as error:
+            # What the server says has a detail in its trailing metadata.
+            is_own = error.code() is grpc.StatusCode.INTERNAL and not error.trailing_metadata()
+            if not (is_own and tries_left):
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def product(id_: str, price: int = 25, **members: Any) -> dict[str, Any]:
