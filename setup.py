@@ -9,8 +9,10 @@ import subprocess
 import sys
 import sysconfig
 from importlib import resources
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import distribution
 from pathlib import Path
+from types import ModuleType
 from typing import ClassVar
 
 from setuptools import Command, Extension, setup
@@ -21,6 +23,8 @@ PROTO_ROOT = ROOT / "proto"
 # The compiled schema with comments and imports: what `buf lint` reads, since the imported
 # google/rpc files come from Python packages and not from a schema registry.
 SCHEMA = ROOT / "build" / "tillcore.binpb"
+# What the wire codec includes: field numbers and wire types of the messages that it knows.
+WIRE_FIELDS = ROOT / "ext" / "wire_fields.pxi"
 # What the .proto files say of everything they name: the OpenAPI document repeats it, and the
 # generated modules carry no comments.
 COMMENTS = PROTO_ROOT / "tillcore" / "v1" / "comments.json"
@@ -98,7 +102,45 @@ def kernel(source: str) -> Extension:
     )
 
 
-EXTENSIONS = [kernel(source) for source in relative(list((ROOT / "ext").rglob("*.pyx")))]
+FRONT = "ext/front/front.pyx"
+FRONT_LIBRARY = "libnghttp2"
+FRONT_ABSENT = (
+    f"the fast front is not built: expected {FRONT_LIBRARY} by pkg-config, was absent "
+    "(Debian: apt-get install libnghttp2-dev pkg-config); everything else works without it"
+)
+
+
+def library_flags(question: str) -> list[str] | None:
+    """Return what pkg-config answers about the library of the front, None without it."""
+    program = shutil.which("pkg-config")
+    if program is None:
+        return None
+    done = subprocess.run(
+        [program, question, FRONT_LIBRARY], capture_output=True, text=True, check=False
+    )
+    return done.stdout.split() if done.returncode == 0 else None
+
+
+def with_front(extension: Extension) -> Extension:
+    """Return the module of the front with its own C sources and its library."""
+    folder = ROOT / Path(FRONT).parent
+    extension.sources = [*map(str, extension.sources), *relative(list(folder.glob("*.c")))]
+    extension.include_dirs.append(relative([folder])[0])
+    extension.extra_compile_args += [*(library_flags("--cflags") or []), "-pthread"]
+    extension.extra_link_args += [*(library_flags("--libs") or []), "-pthread"]
+    return extension
+
+
+def kernels() -> list[Extension]:
+    """Return every extension module; that of the front only where its library is."""
+    sources = relative(list((ROOT / "ext").rglob("*.pyx")))
+    found = [kernel(source) for source in sources if source != FRONT]
+    if FRONT in sources and library_flags("--libs") is not None:
+        found.append(with_front(kernel(FRONT)))
+    return sorted(found, key=lambda extension: extension.name)
+
+
+EXTENSIONS = kernels()
 
 
 def plugin(name: str) -> str:
@@ -107,6 +149,14 @@ def plugin(name: str) -> str:
     if path is None:
         raise FileNotFoundError(f"expected protoc plugin {name} of mypy-protobuf, was absent")
     return path
+
+
+def wire_fields() -> ModuleType:
+    """Return the module that knows the messages of the wire codec, wherever Python was started."""
+    loader = SourceFileLoader("wire_fields", str(PROTO_ROOT / "wire_fields.py"))
+    module = ModuleType(loader.name)
+    loader.exec_module(module)
+    return module
 
 
 def comments_of(schema: Path) -> dict[str, str]:
@@ -173,6 +223,7 @@ class BuildProto(Command):
         subprocess.run(command, check=True)
         text = json.dumps(comments_of(SCHEMA), ensure_ascii=False, indent=0)
         COMMENTS.write_text(f"{text}\n", encoding="utf-8")
+        wire_fields().write_tags(SCHEMA, WIRE_FIELDS)
         if CLIENT_ROOT.is_dir():
             subprocess.run([sys.executable, "-m", "codegen"], check=True, cwd=CLIENT_ROOT)
 
@@ -192,6 +243,8 @@ class Build(build):
 
 
 if __name__ == "__main__":
+    if FRONT not in {source for extension in EXTENSIONS for source in extension.sources}:
+        print(FRONT_ABSENT, file=sys.stderr)
     setup(
         ext_modules=EXTENSIONS,
         cmdclass={"build": Build, "build_proto": BuildProto},

@@ -82,22 +82,34 @@ def _deposits(
         yield BasketLine(
             line_item_id=deposit_id,
             quantity_micros=line.quantity_micros,
-            behavior={
-                BEHAVIOR: {
-                    "product_id": product.id,
-                    "tag": rule.tag,
-                    "rule_id": rule.id,
-                    PARENT: id_,
-                }
-            },
-            product=Product(
-                id=rule.id,
-                name=rule.display_name,
-                product_group=rule.product_group,
-                retail_price_micros=price_micros,
-            ),
+            behavior=behavior_of_deposit(product, rule, id_),
+            product=product_of(rule, price_micros),
             ecom_id=line.ecom_id,
         )
+
+
+def behavior_of_deposit(
+    product: Product, rule: ContainerDepositRule, parent_id: str
+) -> dict[str, object]:
+    """Return the behaviour of the deposit that a rule adds to a line of a product."""
+    return {
+        BEHAVIOR: {
+            "product_id": product.id,
+            "tag": rule.tag,
+            "rule_id": rule.id,
+            PARENT: parent_id,
+        }
+    }
+
+
+def product_of(rule: ContainerDepositRule, price_micros: int) -> Product:
+    """Return what the deposits of a rule sell."""
+    return Product(
+        id=rule.id,
+        name=rule.display_name,
+        product_group=rule.product_group,
+        retail_price_micros=price_micros,
+    )
 
 
 def _is_deposit_of(line: BasketLine, parent_id: str) -> bool:

@@ -29,7 +29,7 @@ from engine.model import (
     TriggerKind,
     UnitRange,
 )
-from engine.plan import PricePlan
+from engine.plan import Article, PricePlan
 from engine.settlement import settle, with_amounts
 from engine.tax_table import name_key
 
@@ -120,37 +120,12 @@ class Discounts:
                 name=discount.name,
             )
         if source == SALE_PRICE:
-            return self._sale_price(line, given)
+            return sale_price_record(
+                self._plan, facts.article, amount, self._units_of(facts, hit, end)
+            )
         priced = self._plan.campaigns[source]
-        domain = DiscountDomain.PROMOTION
-        return DiscountRecord(
-            amount_micros=amount,
-            id=f"{domain.value}/{priced.campaign.id}",
-            application=Application(basket=True)
-            if priced.is_on_basket
-            else self._units_of(facts, hit, end),
-            effect=priced.effect,
-            domain=domain,
-            identifier=priced.campaign.id,
-            name=priced.campaign.display_name,
-            trigger=self._trigger(line, source, hit, end),
-        )
-
-    def _sale_price(self, line: int, given: _Given) -> DiscountRecord:
-        _, _, hit, end, amount = given
-        facts = self._facts[line]
-        article = facts.article
-        assert article.product is not None, "only products have sale prices"
-        domain = DiscountDomain.SALE_PRICE
-        sale_micros = self._plan.quantum_micros * article.row[2] // article.row[3]
-        return DiscountRecord(
-            amount_micros=amount,
-            id=f"{domain.value}/{article.product.id}",
-            application=self._units_of(facts, hit, end),
-            effect=Effect(kind=EffectKind.NEW_PRICE_PER_ITEM, value_micros=sale_micros),
-            domain=domain,
-            identifier=article.product.id,
-        )
+        units = Application(basket=True) if priced.is_on_basket else self._units_of(facts, hit, end)
+        return campaign_record(priced, amount, units, self._trigger(line, source, hit, end))
 
     def _units_of(self, facts: LineFacts, start: int, end: int) -> Application:
         if end - start == facts.unit_count:
@@ -161,15 +136,12 @@ class Discounts:
 
     def _is_shared(self, source: int) -> bool:
         """Return whether units of several lines set a campaign off together."""
-        priced = self._plan.campaigns[source]
-        kind = priced.campaign.trigger.kind
-        return kind is not TriggerKind.EVERY_UNIT and not priced.is_on_basket
+        return is_shared(self._plan.campaigns[source])
 
     def _trigger(self, line: int, source: int, hit: int, end: int) -> DiscountTrigger:
         priced = self._plan.campaigns[source]
         trigger = priced.campaign.trigger
-        target = priced.campaign.target.kind
-        if trigger.kind is TriggerKind.EVERY_UNIT and target not in _ON_OTHERS:
+        if is_on_own_units(priced):
             units = self._units_of(self._facts[line], hit, end)
             ranges = () if units.units is None else (units.units,)
             return DiscountTrigger(
@@ -185,7 +157,7 @@ class Discounts:
         """Return the trigger that all records of a campaign and a sign have in common."""
         count = priced.campaign.trigger.unit_count
         taken = self._taken[side]
-        if self._is_on_all(priced) or len(taken) > limits.TRIGGER_LINES_MAX:
+        if is_on_all(priced) or len(taken) > limits.TRIGGER_LINES_MAX:
             return DiscountTrigger(count=count, basket=True)
         if len(taken) == 1:
             line, _, start, _, end, _ = taken[0]
@@ -202,12 +174,65 @@ class Discounts:
             ),
         )
 
-    def _is_on_all(self, priced: PricedCampaign) -> bool:
-        """Return whether a campaign is set off by the basket, or by a set but on other units."""
-        kind = priced.campaign.trigger.kind
-        is_one_group = kind not in (TriggerKind.COUNT, TriggerKind.BUNDLE)
-        on_others = priced.campaign.target.kind is TargetKind.SELECTOR and is_one_group
-        return priced.is_on_basket or on_others
+
+# --- what the records of a campaign, and those of a sale price, have in common ----------------
+
+
+def campaign_record(
+    priced: PricedCampaign,
+    amount_micros: int,
+    application: Application,
+    trigger: DiscountTrigger | None,
+) -> DiscountRecord:
+    """Return the record of a campaign's discount."""
+    domain = DiscountDomain.PROMOTION
+    return DiscountRecord(
+        amount_micros=amount_micros,
+        id=f"{domain.value}/{priced.campaign.id}",
+        application=application,
+        effect=priced.effect,
+        domain=domain,
+        identifier=priced.campaign.id,
+        name=priced.campaign.display_name,
+        trigger=trigger,
+    )
+
+
+def sale_price_record(
+    plan: PricePlan, article: Article, amount_micros: int, application: Application
+) -> DiscountRecord:
+    """Return the record of a product's sale price."""
+    assert article.product is not None, "only products have sale prices"
+    domain = DiscountDomain.SALE_PRICE
+    sale_micros = plan.quantum_micros * article.row[2] // article.row[3]
+    return DiscountRecord(
+        amount_micros=amount_micros,
+        id=f"{domain.value}/{article.product.id}",
+        application=application,
+        effect=Effect(kind=EffectKind.NEW_PRICE_PER_ITEM, value_micros=sale_micros),
+        domain=domain,
+        identifier=article.product.id,
+    )
+
+
+def is_shared(priced: PricedCampaign) -> bool:
+    """Return whether units of several lines set a campaign off together."""
+    kind = priced.campaign.trigger.kind
+    return kind is not TriggerKind.EVERY_UNIT and not priced.is_on_basket
+
+
+def is_on_own_units(priced: PricedCampaign) -> bool:
+    """Return whether the units that a campaign discounts set it off each by itself."""
+    is_every_unit = priced.campaign.trigger.kind is TriggerKind.EVERY_UNIT
+    return is_every_unit and priced.campaign.target.kind not in _ON_OTHERS
+
+
+def is_on_all(priced: PricedCampaign) -> bool:
+    """Return whether a campaign is set off by the basket, or by a set but on other units."""
+    kind = priced.campaign.trigger.kind
+    is_one_group = kind not in (TriggerKind.COUNT, TriggerKind.BUNDLE)
+    on_others = priced.campaign.target.kind is TargetKind.SELECTOR and is_one_group
+    return priced.is_on_basket or on_others
 
 
 def build_result(

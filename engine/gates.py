@@ -1,6 +1,6 @@
 """Decide once per basket which campaigns its shop, customer, coupons and local time rule out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -21,7 +21,7 @@ class Gate(msgspec.Struct, frozen=True):
 
 
 class Gates:
-    """The gates of a plan's campaigns, and the clock of its market if a gate needs one."""
+    """The gates of a plan's campaigns; `clock` is that of its market if a gate needs one."""
 
     def __init__(self, campaigns: Iterable[PricedCampaign], timezone: str) -> None:
         """Compile the gates of the campaigns, given in evaluation order."""
@@ -31,11 +31,15 @@ class Gates:
             if _is_gated(conditions := priced.campaign.conditions)
         }
         has_windows = any(gate.opening_minutes for gate in self._gates.values())
-        self._clock: LocalClock | None = local_clock(timezone) if has_windows else None
+        self.clock: LocalClock | None = local_clock(timezone) if has_windows else None
 
     def __bool__(self) -> bool:
         """Return whether any campaign has a gate."""
         return bool(self._gates)
+
+    def __iter__(self) -> Iterator[Gate]:
+        """Yield the gates in the order of the campaigns."""
+        return iter(self._gates.values())
 
     def closed_to(self, basket: Basket) -> list[int]:
         """Return the numbers of the campaigns that the basket does not reach."""
@@ -53,9 +57,9 @@ class Gates:
 
     def minute_of(self, basket: Basket) -> int | None:
         """Return the local minute of the week of a basket that has a moment, if a gate needs it."""
-        if self._clock is None or basket.evaluate_time_ns is None:
+        if self.clock is None or basket.evaluate_time_ns is None:
             return None
-        return self._clock.minute_of_week(basket.evaluate_time_ns)
+        return self.clock.minute_of_week(basket.evaluate_time_ns)
 
 
 def _is_open(gate: Gate, minute: int | None) -> bool:

@@ -38,6 +38,7 @@ from engine.numbers import minor_unit_micros
 from engine.tax_table import TaxTable, without_sales_tax
 from ext import basket as kernel
 from ext import money
+from ext.wire import HotPlan
 
 EFFECTS = {
     EffectKind.AMOUNT: 0,
@@ -147,14 +148,17 @@ class PricePlan:
         )
         self.tax_table = TaxTable()
         self.purchase_type_bits = self._purchase_type_bits()
-        self._articles: dict[tuple[str, str | None], dict[str | None, tuple[int, Article]]] = {}
+        self.articles: dict[tuple[str, str | None], dict[str | None, tuple[int, Article]]] = {}
+        """By product and variant: the kernel row and the article of each purchase type."""
+        self.hot: HotPlan | None = None
+        """The form that answers bytes, once `engine.rpc.hot_plans` has compiled it."""
         self.kernel = self._compile()
 
     def find(
         self, product_id: str, variant_id: str | None, purchase_type: str | None
     ) -> tuple[int, Article]:
         """Return the kernel row and the article of a product; raises KeyError for unknown ids."""
-        by_type = self._articles[product_id, variant_id]
+        by_type = self.articles[product_id, variant_id]
         return by_type.get(purchase_type) or by_type[None]
 
     def purchase_type_of(self, id_: str | None) -> PurchaseType | None:
@@ -313,8 +317,9 @@ class PricePlan:
                     self.tax_table.number_of(without_sales_tax(article.taxes), field)
                     by_type[purchase_type] = (len(rows), article)
                     rows.append(self.row_of(article, tax_set, campaigns))
-                self._articles[product.id, variant.id if variant else None] = by_type
-        self.tax_table.number_of(self.market.default_taxes, "market.default_taxes")
+                self.articles[product.id, variant.id if variant else None] = by_type
+        for taxes in (self.market.default_taxes, without_sales_tax(self.market.default_taxes)):
+            self.tax_table.number_of(taxes, "market.default_taxes")
         return kernel.Plan(
             rows=int64_table(rows, ROW_COLUMNS),
             row_campaigns=int32_list(row_campaigns),

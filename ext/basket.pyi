@@ -6,6 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import disjoint_base
 
+__pyx_capi__: dict[str, object]
+"""What other kernels cimport."""
+
 _Int64Table = npt.NDArray[np.int64]
 _Int32List = npt.NDArray[np.int32]
 

@@ -16,7 +16,7 @@
 # f) Division is C division, on magnitudes or through money128.h, where the sign is put back.
 """Evaluate baskets over C structs without the interpreter lock (docs/evaluation.md)."""
 
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcpy, memset
 
@@ -47,18 +47,6 @@ cdef extern from "money128.h" nogil:
     int tc_muldiv_rem(int64_t a, int64_t b, int64_t c, int64_t *quotient, int64_t *remainder)
 
 cdef extern from "rational.h" nogil:
-    ctypedef struct tc_rat:
-        int64_t n
-        int64_t d
-    ctypedef struct tc_wide:
-        int negative
-        int n_len
-        int d_len
-        uint32_t *n
-        uint32_t *d
-    ctypedef struct tc_arena:
-        tc_wide *wide
-        int failed
     void tc_arena_reset(tc_arena *arena)
     void tc_arena_free(tc_arena *arena)
     tc_rat tc_rat_int(int64_t n)
@@ -76,7 +64,6 @@ cdef extern from "rational.h" nogil:
     int tc_rat_parts(const tc_arena *arena, tc_rat a, int64_t *n, int64_t *d)
     int64_t tc_gcd64(int64_t a, int64_t b)
 
-include "basket_types.pxi"
 include "basket_spread.pxi"
 include "basket_units.pxi"
 include "basket_records.pxi"
@@ -99,9 +86,6 @@ cdef class Plan:
     The tables come from engine.plan: int64 arrays, one row a struct. Lists of campaigns hold pairs
     of a campaign and the mask of its slots.
     """
-
-    cdef PlanData data
-    cdef readonly int group_count
 
     def __cinit__(
         self,

@@ -347,6 +347,9 @@ cdef int by_application(const void *a, const void *b) noexcept nogil:
 cdef int32_t merge_given(Given *rows, int32_t count) noexcept nogil:
     """Sort the rows, and add up those of one discount, line and slot; return how many are left."""
     cdef int32_t i, merged = 0
+    # Without rows there may be no memory for them either, which C does not sort.
+    if count == 0:
+        return 0
     qsort(rows, count, sizeof(Given), &by_application)
     for i in range(count):
         if merged and by_application(&rows[merged - 1], &rows[i]) == 0:

@@ -7,6 +7,7 @@ from typing import Final
 from engine.plan import PricePlan
 from engine.rpc.calls import caller_id
 from engine.rpc.catalogues import BroughtPlans, market_of
+from ext.wire import Answerer
 from server.plans import Plans
 from tillcore.v1 import context_pb2
 
@@ -66,3 +67,7 @@ class AccountCatalogues:
                 self._brought.popitem(last=False)
         self._brought.move_to_end(account_id)
         return await brought.over(base, market_id, context)
+
+    def answerer(self) -> Answerer | None:
+        """Return what answers the bytes of requests under the caller's plans that are in use."""
+        return self._plans.answerer_of(caller_id.get())

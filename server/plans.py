@@ -16,8 +16,10 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from engine.errors import InvalidInput, Reason, TillcoreError, WrongState, invalid
-from engine.plan import PricePlan, compile_plan
+from engine.plan import PricePlan
+from engine.rpc.hot_plans import attach_hot_plan, compile_warm_plan
 from engine.strict_json import shown_text
+from ext.wire import Answerer, HotPlan
 from server.catalog.snapshots import Rows, Snapshot, read_rows, read_rows_at, snapshot_of
 from server.observability.histogram import Histogram
 from server.storage import Store, catalogs
@@ -97,6 +99,8 @@ class Plans:
         self._markets: OrderedDict[Name, _Market] = OrderedDict()
         self._heads: dict[str, dict[str, Head]] = {}
         self._tasks: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
+        self._answerers: dict[str, tuple[Answerer, tuple[Name, ...]]] = {}
+        self._callbacks: list[Callable[[str], None]] = []
         self._log = structlog.get_logger().bind()
         self.compile_times = Histogram()
         self.compiled_count = 0
@@ -151,8 +155,7 @@ class Plans:
         market = self._markets.get(name)
         if market is None:
             market = await self._once(("load", *name), partial(self._load, name))
-            self._markets[name] = market
-            _trim(self._markets, MARKETS_MAX)
+            self._keep(name, market)
         self._markets.move_to_end(name)
         market.used_ns = self._monotonic_ns()
         if moment_ns is not None and moment_ns < market.snapshot.head.at_ns:
@@ -166,6 +169,30 @@ class Plans:
             return await self._once(key, partial(self._compile_shop, name, market, shop))
         market.plans.move_to_end(shop)
         return plan
+
+    def answerer_of(self, account_id: str) -> Answerer | None:
+        """Return what answers the bytes of requests under an account's present plans.
+
+        It is good until the account changes (`on_changed`), and then answers as it did. None while
+        none of the account's markets is in use.
+        """
+        known = self._answerers.get(account_id)
+        if known is None:
+            heads = self._heads.get(account_id, {})
+            names = tuple((account_id, id_) for id_ in heads if (account_id, id_) in self._markets)
+            if not names:
+                return None
+            markets = [_answered(name[1], self._markets[name]) for name in names]
+            only_market = 0 if len(heads) == 1 else -1
+            known = self._answerers[account_id] = Answerer(markets, only_market), names
+        return known[0]
+
+    def on_changed(self, callback: Callable[[str], None]) -> None:
+        """Call back with the account's id whenever `answerer_of` may return another answerer.
+
+        It is called in the event loop, after a new plan is in its place or an old one has left.
+        """
+        self._callbacks.append(callback)
 
     async def _name(self, account_id: str, market_id: str) -> Name | None:
         """Return the market that is meant; the store is asked for one that is not known."""
@@ -211,16 +238,17 @@ class Plans:
 
         def build() -> _Market:
             snapshot = snapshot_of(rows)
-            return _Market(snapshot, compile_plan(snapshot.context("")), self._monotonic_ns())
+            return _Market(snapshot, compile_warm_plan(snapshot.context("")), self._monotonic_ns())
 
         return await self._in_thread(build, name)
 
     async def _compile_shop(self, name: Name, market: _Market, shop: str) -> PricePlan:
         snapshot = market.snapshot
-        plan = await self._in_thread(lambda: compile_plan(snapshot.context(shop)), name)
+        plan = await self._in_thread(lambda: compile_warm_plan(snapshot.context(shop)), name)
         if market.snapshot is snapshot:
             market.plans[shop] = plan
             _trim(market.plans, SHOP_PLANS_MAX)
+            self._announce(name)
         return plan
 
     async def _compile_past(
@@ -228,7 +256,7 @@ class Plans:
     ) -> PricePlan:
         def build() -> tuple[frozenset[str], PricePlan]:
             snapshot = snapshot_of(rows)
-            return snapshot.shops_with_copies, compile_plan(snapshot.context(shop_id))
+            return snapshot.shops_with_copies, compile_warm_plan(snapshot.context(shop_id))
 
         shops, plan = await self._in_thread(build, name)
         assert rows.until_ns is not None, "a past revision has ended"
@@ -238,6 +266,38 @@ class Plans:
         past.plans[shop_id if shop_id in shops else ""] = plan
         _trim(market.past, PAST_REVISIONS_MAX)
         return plan
+
+    def _keep(self, name: Name, market: _Market) -> None:
+        self._markets[name] = market
+        while len(self._markets) > MARKETS_MAX:
+            gone, _ = self._markets.popitem(last=False)
+            self._announce(gone)
+        self._announce(name)
+
+    def _announce(self, name: Name) -> None:
+        """Tell that the plans of a market have changed, and complete them where that takes long."""
+        account_id = name[0]
+        self._answerers.pop(account_id, None)
+        market = self._markets.get(name)
+        if market is not None and any(plan.hot is None for plan in market.plans.values()):
+            self._begin(("heat", *name), partial(self._heat, name))
+        for callback in self._callbacks:
+            callback(account_id)
+
+    async def warmed(self) -> None:
+        """Wait until every plan in use has its hot plan."""
+        while heating := [task for key, task in self._tasks.items() if key[0] == "heat"]:
+            await asyncio.wait(heating)
+
+    async def _heat(self, name: Name) -> None:
+        """Attach the hot plans that a market lacks."""
+        loop = asyncio.get_running_loop()
+        while (market := self._markets.get(name)) is not None:
+            cold = [plan for plan in market.plans.values() if plan.hot is None]
+            if not cold:
+                break
+            await loop.run_in_executor(self._executor, attach_hot_plan, cold[0])
+        self._announce(name)
 
     async def _in_thread(self, build: Callable[[], T], name: Name) -> T:
         """Run what decodes and compiles.
@@ -258,12 +318,17 @@ class Plans:
 
     async def _once(self, key: tuple[Any, ...], work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do something once, however many calls wait for it, and though one is cancelled."""
+        return await asyncio.shield(self._begin(key, work))
+
+    def _begin(
+        self, key: tuple[Any, ...], work: Callable[[], Coroutine[Any, Any, T]]
+    ) -> "asyncio.Task[T]":
         task: asyncio.Task[T] | None = self._tasks.get(key)
         if task is None:
             task = asyncio.create_task(work())
             self._tasks[key] = task
             task.add_done_callback(partial(self._done, key))
-        return await asyncio.shield(task)
+        return task
 
     def _done(self, key: tuple[Any, ...], task: "asyncio.Task[Any]") -> None:
         del self._tasks[key]
@@ -276,7 +341,7 @@ class Plans:
         """Compare the revisions from time to time, until cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            self._forget_idle()
+            self.forget_idle()
             account_ids = {account_id for account_id, _ in self._markets}
             if not account_ids:
                 continue
@@ -306,13 +371,18 @@ class Plans:
         ids = tuple(sorted(account_ids))
         found = await self._store.read(lambda c: catalogs.heads(c, ids))
         for account_id, heads in found.items():
+            before = self._heads.get(account_id, {})
             if heads:
                 self._heads[account_id] = heads
             else:
                 self._heads.pop(account_id, None)
-            for name in [each for each in self._markets if each[0] == account_id]:
-                if name[1] not in heads:
-                    del self._markets[name]
+            gone = [
+                each for each in self._markets if each[0] == account_id and each[1] not in heads
+            ]
+            for name in gone:
+                del self._markets[name]
+            if gone or before.keys() != heads.keys():
+                self._announce((account_id, ""))
         return found
 
     def _outdated(self, account_ids: set[str]) -> list[Name]:
@@ -367,7 +437,7 @@ class Plans:
                 return snapshot, dict(market.plans)
             copies = snapshot.shops_with_copies
             kept = [shop for shop in shops if not shop or shop in copies]
-            return snapshot, {shop: compile_plan(snapshot.context(shop)) for shop in kept}
+            return snapshot, {shop: compile_warm_plan(snapshot.context(shop)) for shop in kept}
 
         snapshot, plans = await self._in_thread(build, name)
         if rows.before_until_ns is not None:
@@ -379,18 +449,30 @@ class Plans:
         market.snapshot = snapshot
         market.shops = snapshot.shops_with_copies
         market.plans = OrderedDict(plans)
+        self._announce(name)
 
-    def _forget_idle(self) -> None:
+    def forget_idle(self) -> None:
+        """Let go what nobody has used for long, past revisions sooner."""
         now_ns = self._monotonic_ns()
+        for answerer, names in self._answerers.values():
+            for number in answerer.take_used():
+                self._markets[names[number]].used_ns = now_ns
         idle_ns, past_idle_ns = IDLE_SECONDS * _NS_PER_SECOND, PAST_IDLE_SECONDS * _NS_PER_SECOND
         for name, market in list(self._markets.items()):
             if now_ns - market.used_ns > idle_ns:
                 del self._markets[name]
+                self._announce(name)
             for revision, past in list(market.past.items()):
                 if now_ns - past.used_ns > past_idle_ns:
                     del market.past[revision]
         used = {account_id for account_id, _ in self._markets}
         self._heads = {each: heads for each, heads in self._heads.items() if each in used}
+
+
+def _answered(market_id: str, market: _Market) -> tuple[str, int, dict[str, HotPlan | None]]:
+    """Return a market as an answerer takes it; a shop without a plan yet is handed over."""
+    plans = {shop: plan.hot for shop, plan in market.plans.items()}
+    return market_id, market.snapshot.head.at_ns, dict.fromkeys(market.shops) | plans
 
 
 def _trim(kept: "OrderedDict[Any, Any]", most: int) -> None:

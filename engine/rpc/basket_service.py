@@ -6,8 +6,9 @@ Handlers take bytes and parse them here, so that a garbled message is INVALID_AR
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import Final, TypeVar
 
 import grpc
@@ -23,6 +24,8 @@ from engine.rpc.calls import Calls, Messages
 from engine.rpc.catalogues import INLINE_BYTES_MAX, Plans, plan_of
 from engine.rpc.convert import basket_from_proto, evaluated_basket_to_proto
 from engine.rpc.status import located, status_of
+from engine.rpc.wire import embedded
+from ext.wire import EVALUATE_BASKET, STREAM_BASKETS
 from tillcore.v1 import basket_pb2, basket_service_pb2, context_pb2, evaluated_basket_pb2
 
 Clock = Callable[[], int]
@@ -33,6 +36,15 @@ M = TypeVar("M", bound=Message)
 SERVICE_NAME: Final = basket_service_pb2.DESCRIPTOR.services_by_name["BasketService"].full_name
 
 _NS_PER_SECOND = 1_000_000_000
+_RESULTS: Final = basket_service_pb2.EvaluateBasketsResponse.RESULTS_FIELD_NUMBER
+
+ANSWERED_INLINE_BYTES_MAX: Final = 4 * INLINE_BYTES_MAX
+"""A request up to this size is answered by the compiled codec in the event loop."""
+
+_BATCH_PARTS_MAX: Final = 4
+_BATCH_PART_BASKETS_MIN: Final = 32
+"""A batch is divided among so many threads at most, into parts of so many baskets at least."""
+
 _UNYIELDED_BYTES_MAX = INLINE_BYTES_MAX
 """How many bytes of baskets a batch works on before it lets other calls have their turn."""
 
@@ -78,6 +90,9 @@ class BasketService:
 
     async def evaluate_basket(self, data: bytes) -> bytes:
         """Answer an EvaluateBasketRequest."""
+        answer = await self._answer(EVALUATE_BASKET, data)
+        if answer is not None:
+            return answer
         request = parse(basket_service_pb2.EvaluateBasketRequest, data)
         evaluated = await self._evaluate_brought(request, len(data))
         return basket_service_pb2.EvaluateBasketResponse(
@@ -86,6 +101,13 @@ class BasketService:
 
     async def evaluate_baskets(self, data: bytes) -> bytes:
         """Answer an EvaluateBasketsRequest; a bad basket does not spoil the others."""
+        results = await self._results(data)
+        if results is None or None in results:
+            return await self._evaluate_batch(data, results)
+        return b"".join(filter(None, results))
+
+    async def _evaluate_batch(self, data: bytes, known: Sequence[bytes | None] | None) -> bytes:
+        """Answer a batch of which some results may be known."""
         request = parse(basket_service_pb2.EvaluateBasketsRequest, data)
         basket_count = len(request.baskets)
         if basket_count == 0:
@@ -99,25 +121,33 @@ class BasketService:
         plans = _BatchPlans(self._catalogues, request)
         # What is wrong with the request as a whole ends the call before its first basket.
         await plans.plan(request.baskets[0])
-        response = basket_service_pb2.EvaluateBasketsResponse()
+        results: list[bytes] = []
         unyielded_bytes = 0
         for index, basket in enumerate(request.baskets):
+            answer = None if known is None else known[index]
+            if answer is not None:
+                results.append(answer)
+                continue
             size = basket.ByteSize()
-            result = response.results.add()
+            result = basket_service_pb2.BasketResult()
             try:
                 plan = await plans.plan(basket)
                 evaluated = await self._evaluate(basket, plan, f"baskets[{index}]", size)
                 result.evaluated_basket.CopyFrom(evaluated)
             except Exception as error:
                 result.status.CopyFrom(self._in_band(error))
+            results.append(embedded(_RESULTS, result.SerializeToString()))
             unyielded_bytes += size
             if unyielded_bytes > _UNYIELDED_BYTES_MAX:
                 unyielded_bytes = 0
                 await asyncio.sleep(0)
-        return response.SerializeToString()
+        return b"".join(results)
 
     async def stream_basket(self, data: bytes) -> bytes:
         """Answer one StreamBasketsRequest, in band also when it is bad."""
+        answer = await self._answer(STREAM_BASKETS, data)
+        if answer is not None:
+            return answer
         response = basket_service_pb2.StreamBasketsResponse()
         try:
             request = parse(basket_service_pb2.StreamBasketsRequest, data)
@@ -127,6 +157,42 @@ class BasketService:
         except Exception as error:
             response.status.CopyFrom(self._in_band(error))
         return response.SerializeToString()
+
+    async def _answer(self, method: int, data: bytes) -> bytes | None:
+        """Answer a request without Python objects; None where that is not possible."""
+        answerer = self._catalogues.answerer()
+        if answerer is None:
+            return None
+        now_ns = self._clock()
+        if len(data) <= ANSWERED_INLINE_BYTES_MAX:
+            answer = answerer.answer(method, data, now_ns)
+            if answer is not None or not answerer.searches:
+                return answer
+        work = partial(answerer.answer, method, data, now_ns, apart=True)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def _results(self, data: bytes) -> list[bytes | None] | None:
+        """Answer a batch basket by basket: as fields of the response, None for some or for all.
+
+        Large batches are divided among threads, which work without the interpreter lock.
+        """
+        answerer = self._catalogues.answerer()
+        batch = None if answerer is None else answerer.batch(data)
+        if answerer is None or batch is None:
+            return None
+        now_ns = self._clock()
+        if len(data) <= ANSWERED_INLINE_BYTES_MAX and not batch.searches:
+            return batch.results(0, batch.count, now_ns)
+        loop = asyncio.get_running_loop()
+        size = max(-(-batch.count // _BATCH_PARTS_MAX), _BATCH_PART_BASKETS_MIN)
+        parts = [
+            loop.run_in_executor(
+                self._executor,
+                partial(batch.results, at, min(at + size, batch.count), now_ns, apart=True),
+            )
+            for at in range(0, batch.count, size)
+        ]
+        return [result for part in parts for result in await part]
 
     async def _evaluate_brought(
         self,

@@ -18,8 +18,10 @@ from engine.model import (
 )
 from engine.plan import PricePlan, compile_plan
 from engine.rpc.convert import Brought, context_from_proto
+from engine.rpc.hot_plans import FIRST_MOMENT_NS, attach_hot_plan, is_quick
 from engine.rpc.status import located
 from engine.strict_json import shown_text
+from ext.wire import Answerer
 from tillcore.v1 import context_pb2
 
 Entry = TypeVar("Entry", Product, Campaign, ContainerDepositRule, PurchaseType)
@@ -78,6 +80,13 @@ class Plans(Protocol):
         """
         ...
 
+    def answerer(self) -> Answerer | None:
+        """Return what answers the bytes of requests under the caller's loaded plans.
+
+        It answers as their plans do, or hands over. None while there is none.
+        """
+        ...
+
 
 async def plan_of(
     plans: Plans,
@@ -116,8 +125,12 @@ class Catalogues:
             InvalidInput: A context breaks a rule that only compiling sees.
         """
         self._loaded: Mapping[str, PricePlan] = MappingProxyType({})
+        self._answerer: Answerer | None = None
         self._brought = BroughtPlans(executor=executor)
-        self.replace(compile_plan(context) for context in contexts)
+        plans = [compile_plan(context) for context in contexts]
+        for plan in plans:
+            attach_hot_plan(plan)
+        self.replace(plans)
 
     @property
     def market_ids(self) -> tuple[str, ...]:
@@ -125,10 +138,22 @@ class Catalogues:
         return tuple(self._loaded)
 
     def replace(self, plans: Iterable[PricePlan]) -> None:
-        """Swap the plans of all markets at once; calls under way keep the plan that they have."""
+        """Swap the plans of all markets at once; calls under way keep the plan that they have.
+
+        A large plan without a hot plan (engine.rpc.hot_plans) is served without one.
+        """
         loaded = {plan.context.market.id: plan for plan in plans}
+        for plan in loaded.values():
+            if is_quick(plan):
+                attach_hot_plan(plan)
+        markets = [(id_, FIRST_MOMENT_NS, {"": plan.hot}) for id_, plan in loaded.items()]
         self._loaded = MappingProxyType(loaded)
+        self._answerer = Answerer(markets, 0 if len(markets) == 1 else -1)
         self._brought.clear()
+
+    def answerer(self) -> Answerer | None:
+        """Return what answers the bytes of requests under the loaded plans."""
+        return self._answerer
 
     def loaded_plan(self, market_id: str) -> PricePlan:
         """Return the plan of a loaded market; without an id, that of the only one.

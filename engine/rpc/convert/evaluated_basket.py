@@ -53,7 +53,7 @@ def evaluated_basket_to_proto(
         margin_total_micros=basket.margin_total_micros,
         contribution_status=status_to_proto(basket.contribution_status),
         evaluate_time=time_to_proto(evaluate_time_ns),
-        purchase_type=_purchase_type_to_proto(basket.purchase_type),
+        purchase_type=purchase_type_to_proto(basket.purchase_type),
         customer=customer_to_proto(recorded(basket.customer)),
         explanations=map(_explanation_to_proto, basket.explanations or ()),
         customer_account=_account_to_proto(basket.customer_account),
@@ -103,7 +103,7 @@ def _account_to_proto(
     )
 
 
-def _purchase_type_to_proto(purchase_type: PurchaseType | None) -> product_pb2.PurchaseType | None:
+def purchase_type_to_proto(purchase_type: PurchaseType | None) -> product_pb2.PurchaseType | None:
     """Return the purchase type; one without a name goes by its id."""
     if purchase_type is None:
         return None

@@ -42,7 +42,7 @@ def evaluated_line_to_proto(line: EvaluatedLine) -> evaluated_line_pb2.Evaluated
         sales_tax_amount_micros=line.sales_tax_amount_micros,
         total_tax_amount_micros=line.total_tax_amount_micros,
         taxes=map(tax_amount_to_proto, line.taxes),
-        discounts=map(_discount_to_proto, line.discounts),
+        discounts=map(discount_to_proto, line.discounts),
         cost_price_micros=line.cost_price_micros,
         margin_micros=line.margin_micros,
         margin_total_micros=line.margin_total_micros,
@@ -56,7 +56,7 @@ def evaluated_line_to_proto(line: EvaluatedLine) -> evaluated_line_pb2.Evaluated
     )
     label = line.bundle_label
     if line.product is not None:
-        _describe(message, line.product, line.variant)
+        message.MergeFrom(described(line.product, line.variant))
         label = label or bundle_label(line.product, line.quantity_micros)
     if label is not None:
         message.MergeFrom(evaluated_line_pb2.EvaluatedLine(bundle_label=text_to_proto(label)))
@@ -72,12 +72,10 @@ def _frozen_to_proto(frozen: FrozenFrom) -> evaluated_line_pb2.FrozenFrom:
     return message
 
 
-def _describe(
-    message: evaluated_line_pb2.EvaluatedLine, product: Product, variant: Variant | None
-) -> None:
-    """Set what the catalogue says: the variant's own goes before the product's."""
+def described(product: Product, variant: Variant | None) -> evaluated_line_pb2.EvaluatedLine:
+    """Return what the catalogue says of a line: the variant's own goes before the product's."""
     own = variant or Variant(id="")
-    described = evaluated_line_pb2.EvaluatedLine(
+    return evaluated_line_pb2.EvaluatedLine(
         id=product.id,
         variant_id=own.id,
         name=text_to_proto(own.name or product.name or None),
@@ -88,7 +86,6 @@ def _describe(
         tags=product.tags,
         dimensions=_dimensions_to_proto(product, own),
     )
-    message.MergeFrom(described)
 
 
 def _dimensions_to_proto(
@@ -131,7 +128,8 @@ def tax_amount_to_proto(tax: TaxAmount) -> evaluated_line_pb2.TaxAmount:
     )
 
 
-def _discount_to_proto(record: DiscountRecord) -> evaluated_line_pb2.DiscountRecord:
+def discount_to_proto(record: DiscountRecord) -> evaluated_line_pb2.DiscountRecord:
+    """Return the message of a discount record."""
     return evaluated_line_pb2.DiscountRecord(
         amount_micros=record.amount_micros,
         id=record.id,
