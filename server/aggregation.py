@@ -10,9 +10,9 @@ import msgspec
 from engine.errors import FieldProblem, InvalidInput, OutOfRange, Reason, TillcoreError, invalid
 from engine.model import Sale
 from engine.records.sales import read_sale
+from engine.register.columns import ColumnTotals
 from engine.register.rendering import register_summary_json
 from engine.register.reports import register_summary
-from engine.register.totals import RegisterTotals
 from engine.render import error_json
 from engine.strict_json import decode
 from server.evaluation import BASKET_BYTES_MAX, lines
@@ -53,11 +53,11 @@ def _summary(source: BinaryIO, *, is_reference: bool) -> bytes:
         InvalidInput: There is no sale, or one is bad; paths begin with its place, from 0.
         OutOfRange: An amount of the summary reaches 10^12.
     """
-    totals: RegisterTotals | None = None
+    totals: ColumnTotals | None = None
     kept: list[Sale] = []
     for index, sale in enumerate(_sales(source)):
         if totals is None:
-            totals = RegisterTotals(sale.base_currency_code)
+            totals = ColumnTotals(sale.base_currency_code)
         try:
             totals.add(sale)
         except TillcoreError as error:
@@ -66,7 +66,7 @@ def _summary(source: BinaryIO, *, is_reference: bool) -> bytes:
             kept.append(sale)
     if totals is None:
         raise invalid("sales", Reason.REQUIRED, "expected at least one sale, was none")
-    summary = register_summary(totals, None)
+    summary = register_summary(totals.totals(), None)
     if is_reference:
         from engine.reference import register as reference
 

@@ -173,6 +173,14 @@ def item_count(line: EvaluatedLine) -> int:
     return count if line.quantity_micros > 0 else -count
 
 
+def expense_of(line: EvaluatedLine, summary: SaleSummary) -> str:
+    """Return the expense of a line: that of its behaviour, or else of the sale, which has one."""
+    assert summary.expense_reference is not None, "a sale of this kind refers to an expense"
+    members = (line.behavior or {}).get("expense")
+    own = members.get("identifier") if is_object(members) else None
+    return str(own or summary.expense_reference)
+
+
 def _scope(kind: SaleKind, scope: RowScope, member: str = "") -> tuple[str, str, str]:
     return kind.value, scope.value, member
 
@@ -198,12 +206,9 @@ def _by_group(lines: Iterable[EvaluatedLine]) -> dict[str, list[EvaluatedLine]]:
 
 def _by_expense(summary: SaleSummary) -> dict[str, list[EvaluatedLine]]:
     """Return the lines by the expense of their behaviour, or else of the summary."""
-    assert summary.expense_reference is not None, "a sale of this kind refers to an expense"
     expenses: dict[str, list[EvaluatedLine]] = {}
     for line in summary.line_items:
-        members = (line.behavior or {}).get("expense")
-        own = members.get("identifier") if is_object(members) else None
-        expenses.setdefault(str(own or summary.expense_reference), []).append(line)
+        expenses.setdefault(expense_of(line, summary), []).append(line)
     return expenses
 
 

@@ -144,6 +144,13 @@ class RegisterTotals:
         return {"version": VERSION, "currency": self._currency_code, "rows": rows}
 
     @classmethod
+    def from_rows(cls, base_currency_code: str, rows: Rows) -> Self:
+        """Return the totals of rows that were added up elsewhere; they are the totals' own now."""
+        totals = cls(base_currency_code)
+        totals._rows = rows
+        return totals
+
+    @classmethod
     def from_plain(cls, plain: object) -> Self:
         """Return the totals of a plain form.
 

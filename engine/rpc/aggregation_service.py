@@ -10,8 +10,8 @@ import grpc
 
 from engine.errors import Reason, TillcoreError, invalid
 from engine.model import Sale
+from engine.register.columns import ColumnTotals
 from engine.register.reports import register_summary
-from engine.register.totals import RegisterTotals
 from engine.rpc.basket_service import parse
 from engine.rpc.calls import Calls, Messages
 from engine.rpc.catalogues import INLINE_BYTES_MAX
@@ -45,13 +45,13 @@ class AggregationService:
 
     async def aggregate_sales(self, messages: Messages) -> bytes:
         """Answer the AggregateSalesRequests of a stream."""
-        totals: RegisterTotals | None = None
+        totals: ColumnTotals | None = None
         sale_count = 0
         while (data := await messages.read()) is not None:
             path = f"requests[{sale_count}]"
             sale = await self._sale(data, path)
             if totals is None:
-                totals = RegisterTotals(sale.base_currency_code)
+                totals = ColumnTotals(sale.base_currency_code)
             try:
                 totals.add(sale)
             except TillcoreError as error:
@@ -60,7 +60,7 @@ class AggregationService:
         if totals is None:
             raise invalid("requests", Reason.REQUIRED, "expected at least one sale, was none")
         response = aggregation_service_pb2.AggregateSalesResponse(
-            register_summary=register_summary_to_proto(register_summary(totals, None)),
+            register_summary=register_summary_to_proto(register_summary(totals.totals(), None)),
             base_currency_code=totals.base_currency_code,
             sale_count=sale_count,
         )

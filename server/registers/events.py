@@ -9,7 +9,12 @@ from engine.errors import AlreadyExists, FieldProblem, InvalidInput, Reason
 from engine.journal.chain import Record
 from engine.model import Timing
 from engine.model.journal import ClockSource, EntryKind, Reference
-from engine.model.register import RegisterEvent, RegisterSummary
+from engine.model.register import (
+    RegisterCloseStatement,
+    RegisterEvent,
+    RegisterSummary,
+    ShopInfo,
+)
 from engine.register.rendering import register_summary_json
 from engine.register.reports import register_summary
 from engine.strict_json import shown_text
@@ -18,7 +23,7 @@ from server.journal_key import JournalKey
 from server.registers.requests import EventBatch, XReport
 from server.storage.journals import open_journal
 from server.storage.periods import Period, find_open_period, lock_register, locked_period
-from server.storage.places import get_place
+from server.storage.places import Place, get_place
 from server.storage.register_tables import event_batch
 
 COUNTED_HERE: Final = frozenset(
@@ -46,6 +51,21 @@ class Reported(NamedTuple):
     currency_code: str
     period_number: int
     replayed: bool
+
+
+def statement_of_totals(reported: Reported, at: Place, *, now_ns: int) -> RegisterCloseStatement:
+    """Return totals of a moment as a statement is written, for an X report; nothing is counted."""
+    receipt = at.receipt
+    return RegisterCloseStatement(
+        base_currency_code=reported.currency_code,
+        sequence_number=reported.period_number,
+        source=at.source,
+        timing=Timing(timestamp_ns=now_ns, timezone=at.market.timezone),
+        reconciliation_time_ns=now_ns,
+        register_summary=reported.summary,
+        reconciliations=(),
+        shop_info=ShopInfo(shop_address=receipt.shop_address, vat_number=receipt.vat_number),
+    )
 
 
 def totals_of(period: Period, *, replayed: bool = False) -> Reported:

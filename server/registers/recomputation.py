@@ -1,19 +1,16 @@
 """Add up the stored sales of a period again, and compare them with the totals that are stored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, func, select
 
 from engine.differences import first_difference
 from engine.errors import NotFound, TillcoreError
-from engine.journal.chain import entry_kind
-from engine.journal.totals import NOTHING, add_receipt, receipt_amounts
-from engine.model import Sale
-from engine.model.journal import RunningTotals
 from engine.model.register import RegisterSummary
 from engine.model.value import Value
 from engine.records.sales import read_sale
+from engine.register.columns import ColumnTotals
 from engine.register.summary import summarise
 from engine.register.totals import RegisterTotals
 from engine.strict_json import decode, shown_text
@@ -23,7 +20,7 @@ from server.storage.periods import Period, totals_from_text
 from server.storage.register_tables import register_period
 from server.storage.sale_tables import sale
 
-SALES_A_STEP: Final = 200
+SALES_A_STEP: Final = 500
 """How many sales are read and added at once; between them others have their turn."""
 
 
@@ -59,30 +56,20 @@ class _Sums:
     """The sums of the sales so far; the first bad one ends them."""
 
     def __init__(self, stored: _Stored) -> None:
-        self.totals = RegisterTotals(stored.period.currency_code)
-        self.journal_totals: RunningTotals = NOTHING
+        self.totals = ColumnTotals(stored.period.currency_code, scale=stored.period.scale)
         self.sale_count = 0
         self.last_number = 0
-        self._scale = stored.period.scale
 
-    def add(self, row: RowMapping) -> None:
+    def add(self, sequence_number: int, document: bytes) -> None:
         """Add the sale of a row.
 
         Raises:
             TillcoreError: It cannot be read, or contradicts itself.
         """
-        made: Sale = read_sale(decode(row["document"]))
-        self.totals.add(made)
-        kind = entry_kind(made.summary.kind, voided=made.voided)
-        receipt = receipt_amounts(
-            made.summary,
-            currency_code=made.base_currency_code,
-            scale=self._scale,
-            sequence_number=made.sequence_number,
-        )
-        self.journal_totals = add_receipt(self.journal_totals, kind, receipt)
+        if not self.totals.add_document(document):
+            self.totals.add(read_sale(decode(document)))
         self.sale_count += 1
-        self.last_number = row["sequence_number"]
+        self.last_number = sequence_number
 
 
 async def recompute(
@@ -109,11 +96,11 @@ async def recompute(
                 connection, name, after=sums.last_number, last=stored.last_number
             )
         )
-        for row in rows:
+        for sale_id, sequence_number, document in rows:
             try:
-                sums.add(row)
+                sums.add(sequence_number, document)
             except TillcoreError as error:
-                difference = f"sale {shown_text(row['sale_id'])}: {error.message}"
+                difference = f"sale {shown_text(sale_id)}: {error.message}"
                 return Recomputed(sale_count=sums.sale_count, difference=difference)
         on_sales(len(rows))
     return Recomputed(sale_count=sums.sale_count, difference=_difference(stored, sums))
@@ -144,14 +131,15 @@ def _look(connection: Connection, name: PeriodName) -> _Stored:
     )
 
 
-def _sales(connection: Connection, name: PeriodName, *, after: int, last: int) -> list[RowMapping]:
-    """Return the next sales of a period."""
+def _sales(
+    connection: Connection, name: PeriodName, *, after: int, last: int
+) -> Sequence[Row[str, int, bytes]]:
+    """Return id, number and document of the next sales of a period."""
     number = sale.c.sequence_number
     statement = select(sale.c.sale_id, number, sale.c.document).where(
         *_of(name), number > after, number <= last
     )
-    found = connection.execute(statement.order_by(number).limit(SALES_A_STEP))
-    return list(found.mappings())
+    return connection.execute(statement.order_by(number).limit(SALES_A_STEP)).all()
 
 
 def _of(name: PeriodName) -> tuple[ColumnElement[bool], ...]:
@@ -165,10 +153,10 @@ def _of(name: PeriodName) -> tuple[ColumnElement[bool], ...]:
 def _difference(stored: _Stored, sums: _Sums) -> str | None:
     """Return the first number that is stored as another one than the sums have."""
     period = stored.period
-    expected = _summary(sums.totals, period)
+    expected = _summary(sums.totals.totals(), period)
     pairs: list[tuple[str, object, object]] = [
         ("totals", expected, _summary(period.totals, period)),
-        ("journal_totals", sums.journal_totals, period.journal_totals),
+        ("journal_totals", sums.totals.journal_totals(), period.journal_totals),
     ]
     if stored.close is not None:
         closed = _summary(totals_from_text(stored.close["totals"]), period)

@@ -1,7 +1,7 @@
 """Read the sales of a shop's day from the store, as the table that reports are made of."""
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Row, select
@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Row, select
 from engine.errors import Reason, WrongState, invalid
 from engine.instants import zone_of
 from engine.model import Timing
-from engine.records.sales import read_sale
-from engine.strict_json import decode, shown_text
+from engine.strict_json import shown_text
 from engine.timings import local_date
-from server.reports.sales_table import SoldRow, sales_table, sold_row
+from server.reports.sales_table import SoldRow, sales_table
+from server.reports.sold_documents import SoldDocuments
 from server.reports.writer import Writer
 from server.storage import Store
 from server.storage.account_tables import market, register, shop
@@ -130,6 +130,7 @@ async def sales_report(store: Store, day: ShopDay, *, language: str, count_max: 
         WrongState: There are more sales than `count_max`, or they are in several currencies.
     """
     writer = Writer(language)
+    documents = SoldDocuments(day.currency_code, writer)
     rows: list[SoldRow] = []
     after = _OLDEST
     while True:
@@ -139,7 +140,7 @@ async def sales_report(store: Store, day: ShopDay, *, language: str, count_max: 
         ) -> tuple[list[SoldRow], tuple[int, int] | None]:
             found = _page(connection, day, after)
             last = found[-1] if len(found) == PAGE_SALES else None
-            made = list(_rows(found, writer))
+            made = [documents.row(row.document, row.account_number) for row in found]
             return made, None if last is None else (last.completed_ns, last.account_number)
 
         page, end = await store.read(work)
@@ -188,8 +189,3 @@ def _page(
     if day.register_id:
         statement = statement.where(sale.c.register_id == day.register_id)
     return connection.execute(statement).all()
-
-
-def _rows(found: Sequence[Row[int, int, bytes]], writer: Writer) -> Iterator[SoldRow]:
-    for row in found:
-        yield sold_row(read_sale(decode(row.document)), row.account_number, writer)

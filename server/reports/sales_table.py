@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from engine.behaviors import kind_of
 from engine.errors import WrongState
-from engine.model import EvaluatedLine, Sale, TaxType
+from engine.model import EvaluatedLine, L10nString, Sale, TaxType
 from engine.numbers import format_micros
 from server.reports import words
 from server.reports.places import shown_payment_type
@@ -62,6 +62,27 @@ class SoldRow(NamedTuple):
     currency_code: str
 
 
+class SoldItem(NamedTuple):
+    """What the table says of a line.
+
+    Attributes:
+        id: Of the product; empty without one.
+        name: Of the product; empty without one.
+        variant_name: Of its variant, if it has one.
+        kind: What makes the line special, if anything.
+        counted_micros: Its quantity, or its measure.
+        unit: Of the measure.
+    """
+
+    line_item_id: str
+    id: str
+    name: L10nString
+    variant_name: L10nString | None
+    kind: str | None
+    counted_micros: int
+    unit: str | None
+
+
 def sold_row(sale: Sale, account_number: int, writer: Writer) -> SoldRow:
     """Return the row of a recorded sale.
 
@@ -89,7 +110,7 @@ def sold_row(sale: Sale, account_number: int, writer: Writer) -> SoldRow:
         cashier=source.cashier_name or source.cashier_id,
         kind="voided" if sale.voided else summary.kind.value,
         customer="" if customer is None else customer.name or customer.identifier,
-        items=_items(summary.line_items, writer),
+        items=items_text([_sold_item(line) for line in summary.line_items], writer),
         gross_micros=sum(line.retail_price_micros for line in summary.line_items),
         discounts_micros=summary.total_discounts_micros,
         sub_total_micros=summary.sub_total_micros,
@@ -242,27 +263,38 @@ def _tax_title(tax: Tax, writer: Writer) -> str:
     return f"{writer.word(word)} {writer.percentage(tax[1])}"
 
 
-def _items(lines: Sequence[EvaluatedLine], writer: Writer) -> str:
+def items_text(items: Sequence[SoldItem], writer: Writer) -> str:
     """Return what was sold on one line; where that is much, how many lines more there are."""
     texts: list[str] = []
     length = 0
-    for position, line in enumerate(lines):
-        text = clean(_item(line, writer))
+    for position, item in enumerate(items):
+        text = clean(_item(item, writer))
         length += len(text) + 2
         if texts and length > _ITEMS_CHARACTERS_MAX:
-            texts.append(f"+ {len(lines) - position} {writer.word(_MORE)}")
+            texts.append(f"+ {len(items) - position} {writer.word(_MORE)}")
             break
         texts.append(text[:_ITEMS_CHARACTERS_MAX])
     return ", ".join(texts)
 
 
-def _item(line: EvaluatedLine, writer: Writer) -> str:
-    product, kind = line.product, kind_of(line.behavior)
-    name = "" if product is None else writer.text(product.name) or product.id
-    name = name or (writer.word(words.BEHAVIORS[kind]) if kind else line.line_item_id)
-    if line.variant is not None and product is not None:
-        variant = writer.text(line.variant.name)
-        name += f" {variant}" if variant and variant != writer.text(product.name) else ""
-    counted = line.quantity_micros if line.unit_count_micros is None else line.unit_count_micros
-    quantity = " ".join(each for each in (writer.number(counted), line.unit) if each)
+def _sold_item(line: EvaluatedLine) -> SoldItem:
+    product, variant, counted = line.product, line.variant, line.unit_count_micros
+    return SoldItem(
+        line_item_id=line.line_item_id,
+        id="" if product is None else product.id,
+        name="" if product is None else product.name,
+        variant_name=None if variant is None or product is None else variant.name,
+        kind=kind_of(line.behavior),
+        counted_micros=line.quantity_micros if counted is None else counted,
+        unit=line.unit,
+    )
+
+
+def _item(item: SoldItem, writer: Writer) -> str:
+    own = writer.text(item.name)
+    name = own or item.id
+    name = name or (writer.word(words.BEHAVIORS[item.kind]) if item.kind else item.line_item_id)
+    variant = writer.text(item.variant_name)
+    name += f" {variant}" if variant and variant != own else ""
+    quantity = " ".join(each for each in (writer.number(item.counted_micros), item.unit) if each)
     return f"{quantity} \N{MULTIPLICATION SIGN} {name}"
