@@ -22,6 +22,10 @@ FRACTION_DIGITS_MAX: Final = 6
 
 LINES_PER_BASKET_MAX: Final = 10_000
 BASKETS_PER_BATCH_MAX: Final = 1_000
+CHECKOUTS_PER_BATCH_MAX: Final = 1_000
+CHECKOUTS_UNANSWERED_MAX: Final = 128
+"""How many checkouts of one stream are under way before the server reads no further."""
+
 DISCOUNTS_PER_LINE_MAX: Final = 32
 DISCOUNTS_PER_BASKET_MAX: Final = 32
 PAYMENTS_PER_BASKET_MAX: Final = 200

@@ -4,6 +4,7 @@ A *reader* takes a value, its path and the problems found so far; it returns wha
 after it has added a problem. `engine.fields` applies readers to the members of an object.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import Enum
@@ -25,6 +26,8 @@ NO_TEXT: Final[L10nString] = ""
 
 PRODUCT_ID_FORBIDDEN: Final = "./#$*[]"
 """Characters that the reference forbids in the ids of products (product-import)."""
+
+_FORBIDDEN = re.compile(f"[{re.escape(PRODUCT_ID_FORBIDDEN)}]")
 
 
 class Problems:
@@ -131,7 +134,7 @@ def identifier(value: object, path: str, problems: Problems) -> str | None:
 def product_identifier(value: object, path: str, problems: Problems) -> str | None:
     """Read the id of a product or variant: an id without the forbidden characters."""
     checked = identifier(value, path, problems)
-    if checked is None or not any(character in checked for character in PRODUCT_ID_FORBIDDEN):
+    if checked is None or not _FORBIDDEN.search(checked):
         return checked
     listed = " ".join(PRODUCT_ID_FORBIDDEN)
     message = f"expected an id without the characters {listed}, was {shown_text(checked)}"

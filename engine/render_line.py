@@ -23,8 +23,9 @@ from engine.model import (
     UnitRange,
     Variant,
 )
-from engine.numbers import CURRENCY_SCALES, format_micros
+from engine.numbers import CURRENCY_SCALES
 from engine.strict_json import NumberLiteral, is_array, is_object
+from ext.literals import literal
 
 Json = dict[str, object]
 
@@ -39,7 +40,15 @@ class LineWriter:
 
     def amount(self, micros: int) -> msgspec.Raw:
         """Return an amount with at least the digits of the currency, more where it has them."""
-        return msgspec.Raw(format_micros(micros, fraction_digits_min=self._scale).encode())
+        return msgspec.Raw(literal(micros, self._scale))
+
+    def quantity(self, micros: int) -> msgspec.Raw:
+        """Return a quantity without trailing zeros."""
+        return plain(micros)
+
+    def identifier(self, text: str) -> str | msgspec.Raw:
+        """Return the id of a line."""
+        return text
 
     def optional_amount(self, micros: int | None) -> msgspec.Raw | None:
         """Return an amount that may be absent."""
@@ -61,10 +70,10 @@ class LineWriter:
                 "cost_price": self.optional_amount(line.cost_price_micros),
                 "discounts": [self.discount(each) for each in line.discounts] or None,
                 "ecom_id": line.ecom_id,
-                "line_item_id": line.line_item_id,
+                "line_item_id": self.identifier(line.line_item_id),
                 "margin": self.optional_amount(line.margin_micros),
                 "margin_total": self.optional_amount(line.margin_total_micros),
-                "quantity": plain(line.quantity_micros),
+                "quantity": self.quantity(line.quantity_micros),
                 "retail_price": self.amount(line.retail_price_micros),
                 "sales_tax_amount": self.amount(line.sales_tax_amount_micros),
                 "sub_total": self.amount(line.sub_total_micros),
@@ -72,7 +81,7 @@ class LineWriter:
                 "total": self.amount(line.total_micros),
                 "total_tax_amount": self.amount(line.total_tax_amount_micros),
                 "unit": line.unit,
-                "unit_count": None if unit_count is None else plain(unit_count),
+                "unit_count": None if unit_count is None else self.quantity(unit_count),
                 "vat_amount": self.amount(line.vat_amount_micros),
             }
         )
@@ -131,7 +140,7 @@ def given(members: Json) -> Json:
 
 def plain(micros: int) -> msgspec.Raw:
     """Return a rate or quantity without trailing zeros."""
-    return msgspec.Raw(format_micros(micros).encode())
+    return msgspec.Raw(literal(micros, 0))
 
 
 def _product_members(product: Product | None, variant: Variant | None) -> Json:

@@ -7,6 +7,7 @@ out. Where the reference contradicts itself its samples are followed: `base_curr
 
 import msgspec
 
+from engine.line_template import line_templates
 from engine.model import (
     Checkout,
     CheckoutSale,
@@ -38,6 +39,49 @@ def sale_json(sale: Sale) -> bytes:
 def checkout_json(checkout: Checkout) -> bytes:
     """Return a checkout with its sales as one JSON object in UTF-8, without line breaks."""
     return ENCODER.encode(checkout_members(checkout))
+
+
+def checkout_documents(checkout: Checkout) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return what `checkout_json` makes of a checkout and `sale_json` of each of its sales.
+
+    What both hold is written once.
+    """
+    writer = SaleWriter(checkout.base_currency_code)
+    shared: Json = {
+        "receipt_metadata": _receipt_metadata(checkout.receipt_metadata),
+        "source": source_json(checkout.source),
+        "timing": timing_json(checkout.timing),
+    }
+    shared = {name: _raw(value) for name, value in shared.items() if value is not None}
+    head: Json = {"base_currency_code": checkout.base_currency_code, "voided": checkout.voided}
+    of_checkout: list[Json] = []
+    of_sales: list[bytes] = []
+    for part in checkout.sales:
+        basket = _raw(writer.sale_summary(part.basket))
+        payments = _raw([writer.payment(each) for each in part.payments])
+        own: Json = {"identifier": part.identifier, "sequence_number": part.sequence_number}
+        members: Json = {
+            "basket": basket,
+            "fiscal_rules_data": carried(part.fiscal_rules_data),
+            "payments": payments if part.payments else None,
+        }
+        of_checkout.append(given(own | members))
+        of_sale: Json = {
+            "checkout_identifier": checkout.identifier,
+            "payments": payments,
+            "summary": basket,
+        }
+        of_sales.append(ENCODER.encode(head | shared | own | of_sale))
+    whole: Json = {
+        "identifier": checkout.identifier,
+        "payments": [writer.payment(each) for each in checkout.payments],
+        "sales": of_checkout,
+    }
+    return ENCODER.encode(head | shared | whole), tuple(of_sales)
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(ENCODER.encode(value))
 
 
 def sale_members(sale: Sale) -> Json:
@@ -89,12 +133,17 @@ def _checkout_sale(sale: CheckoutSale, writer: "SaleWriter") -> Json:
 class SaleWriter(LineWriter):
     """Writes the parts of a sale in one currency."""
 
+    def __init__(self, currency_code: str) -> None:
+        """Write in a currency."""
+        super().__init__(currency_code)
+        self._lines = line_templates(currency_code)
+
     def sale_summary(self, summary: SaleSummary) -> Json:
         """Return `sale.summary`, which a checkout calls `basket`."""
         members = self._numbers(summary) | {
             "comment": summary.comment,
             "customer": customer_members(summary.customer),
-            "line_items": [given(self.line(line)) for line in summary.line_items],
+            "line_items": [self._lines.line_json(line) for line in summary.line_items],
             "purchase_type": purchase_type_members(summary.purchase_type),
         }
         return given(members)

@@ -57,6 +57,8 @@ def split(evaluated: EvaluatedBasket, payments: Sequence[Payment]) -> tuple[Sale
     Raises:
         OutOfRange: An amount of one of the sales reaches 10^12.
     """
+    if is_plain_sale(evaluated.line_items) and evaluated.line_items:
+        return (_plain_part(evaluated, payments),)
     owned: dict[_Owner, list[EvaluatedLine]] = {}
     for line in evaluated.line_items:
         owned.setdefault(_owner_of(line), []).append(line)
@@ -88,6 +90,29 @@ def sale_of(checkout: Checkout, part: CheckoutSale) -> Sale:
         receipt_metadata=checkout.receipt_metadata,
         voided=checkout.voided,
     )
+
+
+def _plain_part(evaluated: EvaluatedBasket, payments: Sequence[Payment]) -> SalePart:
+    """Return the only sale of a basket that is one: its sums and payments are the basket's."""
+    summary = SaleSummary(
+        base_price_micros=evaluated.base_price_micros,
+        sub_total_micros=evaluated.sub_total_micros,
+        total_micros=evaluated.total_micros,
+        vat_amount_micros=evaluated.vat_amount_micros,
+        sales_tax_amount_micros=evaluated.sales_tax_amount_micros,
+        total_tax_amount_micros=evaluated.total_tax_amount_micros,
+        total_discounts_micros=evaluated.total_discounts_micros,
+        line_items=evaluated.line_items,
+        taxes=evaluated.taxes,
+        margin_micros=evaluated.margin_micros,
+        margin_total_micros=evaluated.margin_total_micros,
+        purchase_type=evaluated.purchase_type,
+        customer=evaluated.customer,
+    )
+    entries = _entries(evaluated, payments)
+    if evaluated.payment.due_micros or evaluated.total_micros != _sum(entries):
+        return SalePart(summary=summary)
+    return SalePart(summary=summary, payments=tuple(entries))
 
 
 # --- lines -----------------------------------------------------------------------------------

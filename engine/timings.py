@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -18,6 +19,9 @@ Json = dict[str, object]
 
 _NS_PER_SECOND: Final = 10**9
 _NS_PER_MILLISECOND: Final = 10**6
+_SECONDS_KEPT: Final = 256
+"""Seconds whose texts are kept: what is recorded together was made at about the same time."""
+
 _SECONDS_PER_DAY: Final = 86_400
 _NS_END: Final = 2**63
 _LITERAL_CHARACTERS_MAX: Final = 64
@@ -29,17 +33,24 @@ _MILLISECONDS_FROM: Final = 10**11
 
 def timing_json(timing: Timing) -> Json:
     """Return a moment: as seconds, as UTC, and as local date and week down to the minute."""
-    seconds = timing.timestamp_ns // _NS_PER_SECOND
-    local = _local(timing)
-    year, week, _ = local.isocalendar()
-    utc = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    date, utc, week = _texts(timing.timestamp_ns // _NS_PER_SECOND, timing.timezone)
     return {
         "timestamp": seconds_json(timing.timestamp_ns),
-        "timestamp_date_string": f"{local.year:04d}-{local:%m-%d-%H-%M}",
-        "timestamp_string": f"{utc.isoformat()}Z",
-        "timestamp_week_string": f"{year:04d}-{week:02d}",
+        "timestamp_date_string": date,
+        "timestamp_string": utc,
+        "timestamp_week_string": week,
         "timezone": timing.timezone,
     }
+
+
+@lru_cache(_SECONDS_KEPT)
+def _texts(seconds: int, timezone: str) -> tuple[str, str, str]:
+    """Return the local minute, the second in UTC and the local week of a moment."""
+    local = _local_second(seconds, timezone)
+    year, week, _ = local.isocalendar()
+    utc = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    minute = f"{local.year:04d}-{local:%m-%d-%H-%M}"
+    return minute, f"{utc.isoformat()}Z", f"{year:04d}-{week:02d}"
 
 
 def offset_seconds(timing: Timing) -> int:
@@ -55,8 +66,12 @@ def local_date(timing: Timing) -> str:
 
 
 def _local(timing: Timing) -> datetime:
-    seconds = timing.timestamp_ns // _NS_PER_SECOND
-    return datetime.fromtimestamp(seconds, zone_of(timing.timezone))
+    return _local_second(timing.timestamp_ns // _NS_PER_SECOND, timing.timezone)
+
+
+@lru_cache(_SECONDS_KEPT)
+def _local_second(seconds: int, timezone: str) -> datetime:
+    return datetime.fromtimestamp(seconds, zone_of(timezone))
 
 
 def seconds_json(time_ns: int) -> msgspec.Raw:

@@ -7,6 +7,7 @@ form only: what `decode_entry` accepts, `encode_entry` writes byte for byte.
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from struct import Struct
 from typing import Final, TypeVar
 
@@ -60,23 +61,23 @@ def encode_entry(entry: JournalEntry) -> bytes:
     encoded = b"".join(
         (
             _field(VERSION),
-            _text(entry.account),
+            _word(entry.account),
             _integer(entry.number, "number"),
-            _text(entry.kind.value),
-            _text(entry.register or ""),
+            _word(entry.kind.value),
+            _word(entry.register or ""),
             _field(b"")
             if entry.register_number is None
             else _integer(entry.register_number, "register_number"),
             _integer(entry.instant_ns, "instant_ns"),
-            _text(entry.timezone),
+            _word(entry.timezone),
             _integer(entry.offset_seconds, "offset_seconds"),
-            _text(entry.clock.value),
-            _group(_text(each.name) + _text(each.identifier) for each in entry.references),
+            _word(entry.clock.value),
+            _group([_word(each.name) + _text(each.identifier) for each in entry.references]),
             _group(() if entry.receipt is None else _receipt(entry.receipt)),
             _group(() if entry.close is None else _close(entry.close)),
-            _text(entry.content_type),
+            _word(entry.content_type),
             _field(entry.content),
-            _group(_text(each.name) + _field(each.sha256) for each in entry.digests),
+            _group([_word(each.name) + _field(each.sha256) for each in entry.digests]),
             _field(entry.key_id),
             _integer(entry.key_version, "key_version"),
         )
@@ -121,6 +122,12 @@ def _text(value: str) -> bytes:
     return _field(value.encode())
 
 
+@lru_cache(4096)
+def _word(value: str) -> bytes:
+    """Return a text that many entries have, such as the name of a register or a currency."""
+    return _text(value)
+
+
 def _integer(value: int, name: str) -> bytes:
     if not -_INTEGER_END <= value < _INTEGER_END:
         raise OutOfRange(name, f"expected a number of 64 bits, was one of {value.bit_length()}")
@@ -133,7 +140,7 @@ def _group(parts: Iterable[bytes]) -> bytes:
 
 def _receipt(receipt: ReceiptAmounts) -> tuple[bytes, ...]:
     return (
-        _text(receipt.currency_code),
+        _word(receipt.currency_code),
         _integer(receipt.scale, "receipt.scale"),
         _integer(receipt.sequence_number, "receipt.sequence_number"),
         _integer(receipt.total_minor, "receipt.total_minor"),
@@ -175,7 +182,7 @@ def _kind_totals(totals: KindTotals, name: str) -> bytes:
 
 def _taxes(taxes: tuple[TaxTotal, ...], name: str) -> bytes:
     return _group(
-        _text(each.type.value)
+        _word(each.type.value)
         + _integer(each.rate_micros, f"{name}.rate_micros")
         + _integer(each.base_minor, f"{name}.base_minor")
         + _integer(each.amount_minor, f"{name}.amount_minor")

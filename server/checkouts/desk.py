@@ -32,7 +32,8 @@ from engine.settlement import CASH_ROUNDING, CASHBACK, with_amounts
 from engine.strict_json import shown_text
 from server.checkouts.completion import Completion, Evaluation, Frozen, Recorded
 from server.checkouts.consequences import kept_lines
-from server.checkouts.recording import find_recorded, record
+from server.checkouts.lanes import Lanes
+from server.checkouts.recording import Wish, find_recorded, is_like_others, record
 from server.checkouts.records import look_up
 from server.journal_key import JournalKey
 from server.storage import Store, Work
@@ -79,13 +80,21 @@ class CheckoutDesk:
         self._plans = plans
         self._key = key
         self._executor = executor
+        self._lanes = Lanes(store, key)
         self._in_hand: set[tuple[str, str]] = set()
         self._places: dict[_Till, Place] = {}
 
-    async def complete(self, account_id: str, completion: Completion) -> Recorded:
+    async def complete(
+        self, account_id: str, completion: Completion, *, turn: "Turn | None" = None
+    ) -> Recorded:
         """Record a checkout, or return what an earlier request with its id has recorded.
 
         Paths of problems are relative to the basket, in the words of the engine.
+
+        Args:
+            account_id: Whose checkout it is.
+            completion: What the till asks for.
+            turn: Its place among the checkouts of a call; None when it is the only one.
 
         Raises:
             InvalidInput: The basket is bad, more comes back than is left, or the payments do not
@@ -104,14 +113,14 @@ class CheckoutDesk:
             if at is None:
                 at = await self._store.read(partial(_place, till))
             while True:
-                made = await self._attempt(account_id, completion, at)
+                made = await self._attempt(account_id, completion, at, turn or Turn(None))
                 if isinstance(made, Recorded):
                     self._keep(till, at)
                     return made
                 at = made
 
     async def _attempt(
-        self, account_id: str, completion: Completion, at: Place
+        self, account_id: str, completion: Completion, at: Place, turn: "Turn"
     ) -> Recorded | Place:
         """Evaluate and record a checkout; return the register's place where it is another."""
         look = partial(look_up, account_id=account_id, completion=completion, at=at)
@@ -126,6 +135,11 @@ class CheckoutDesk:
             if found == at:
                 raise
             return found
+
+        await turn.come()
+        if is_like_others(completion):
+            wish = Wish(completion, evaluation, at)
+            return await self._lanes.record(account_id, wish, queued=turn.pass_on)
 
         def again(connection: Connection) -> Evaluation:
             return evaluated(completion, look(connection), plan, at)
@@ -175,6 +189,36 @@ class CheckoutDesk:
             yield
         finally:
             self._in_hand.discard(name)
+
+
+class Turn:
+    """The place of a checkout among those of one call: it is recorded after those in front."""
+
+    __slots__ = ("_before", "_passed")
+
+    def __init__(self, before: "Turn | None") -> None:
+        """Stand behind another one, or at the front; call in the event loop."""
+        is_over = before is None or before._passed.done()
+        self._before = None if is_over else before
+        self._passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def come(self) -> None:
+        """Wait until the one in front has its place in a lane, or has ended."""
+        if self._before is not None and not self._before._passed.done():
+            await asyncio.wait([self._before._passed])
+        self._before = None
+
+    def pass_on(self) -> None:
+        """Let the next one come, though not before those in front; again is the same."""
+        if self._before is not None:
+            self._before._passed.add_done_callback(lambda _: self._pass())
+            self._before = None
+        else:
+            self._pass()
+
+    def _pass(self) -> None:
+        if not self._passed.done():
+            self._passed.set_result(None)
 
 
 def _place(till: _Till, connection: Connection) -> Place:

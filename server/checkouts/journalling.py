@@ -108,11 +108,16 @@ def enter_event(
     )
 
 
+def clock_differs(register_ns: int, *, received_ns: int) -> bool:
+    """Return whether a register's clock differs so much from the server's that it is noted."""
+    return abs(register_ns - received_ns) > CLOCK_DIFFERENCE_NS_MAX
+
+
 def enter_clock(
     journal: Journal, timing: Timing, *, register_id: str, received_ns: int, checkout_id: str
 ) -> None:
     """Note that a register's clock differs much from the server's."""
-    if abs(timing.timestamp_ns - received_ns) <= CLOCK_DIFFERENCE_NS_MAX:
+    if not clock_differs(timing.timestamp_ns, received_ns=received_ns):
         return
     enter_event(
         journal,

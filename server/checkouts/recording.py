@@ -1,41 +1,33 @@
 """Record a checkout in one transaction: all of it, once, or nothing.
 
 Rows are locked in one order everywhere: the register's period, the sales that are returned, the
-quotes and the orders, each by their ids, the counters of sales, the journal's head, stock, the
-export queues by their ids.
+quotes, the orders and the payments of integrations, each by their ids, the counters of sales, the
+journal's head, stock, the export queues by their ids.
 """
 
-import uuid
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import Connection
 
-from engine.errors import AlreadyExists, FieldProblem, Reason, WrongState
-from engine.model import Checkout, CheckoutSale, Sale, SalePart, SaleSummary, Timing
+from engine.errors import AlreadyExists, FieldProblem, Reason, TillcoreError, WrongState
 from engine.records.sales import read_checkout
-from engine.render_sale import checkout_json, sale_json
-from engine.split import sale_of, split
 from engine.strict_json import decode, shown_text
-from engine.timings import local_date
-from server.checkouts.answers import as_stored
 from server.checkouts.completion import Completion, Evaluation, Recorded
-from server.checkouts.consequences import change_stock, collect_orders, place_orders
-from server.checkouts.journalling import enter_clock, enter_sale
+from server.checkouts.consequences import collect_orders
+from server.checkouts.writing import Writing, write_checkouts
+from server.integrations.payments import KINDS, Paying, take_payments
 from server.journal_key import JournalKey
 from server.storage import checkouts as rows
-from server.storage.checkouts import SaleNumbers, StoredSale
-from server.storage.counters import Draw, next_numbers
-from server.storage.exports import ExportEvent, ExportKind, find_queues, place_all
-from server.storage.journals import open_journal
-from server.storage.periods import Period, find_open_period, register_is_closed
+from server.storage.periods import (
+    Period,
+    find_open_period,
+    lock_open_periods,
+    register_is_closed,
+)
 from server.storage.places import Place, get_place
 from server.storage.quotes import collect_quotes
 from server.storage.returned_lines import lock_returns, take_returned
-
-SALES: Final = "sale"
-"""The counter of sales: by register with its id, by account with an empty one."""
 
 Evaluating = Callable[[Connection], Evaluation]
 """Looks frozen lines up in a transaction and evaluates with them."""
@@ -104,7 +96,7 @@ def record(
 
     Raises:
         AlreadyExists: The id was used for another content.
-        InvalidInput: More comes back than is left now.
+        InvalidInput: More comes back than is left now, or an integration has not paid.
         WrongState: The register is closed, or a quote is no longer open.
     """
     till = {"account_id": account_id, "register_id": completion.register_id}
@@ -135,140 +127,139 @@ def record(
         source=at.source,
         now_ns=completion.completed_ns,
     )
-    parts = _parts(completion, evaluation)
-    first_number, first_account_number = next_numbers(
-        connection,
-        account_id=account_id,
-        draws=[Draw(SALES, scope_id, len(parts)) for scope_id in (completion.register_id, "")],
-    )
-    writing = _Writing(account_id, completion, evaluation, period, key)
-    checkout = _checkout(writing, parts, at, first_number)
-    document, numbers = _write(connection, writing, checkout, events, first_account_number)
-    return Recorded(checkout=as_stored(checkout, document), numbers=numbers)
+    if not completion.voided:
+        _take_payments(connection, account_id, completion, evaluation, at)
+    writing = Writing(completion, evaluation, at, period, events)
+    return write_checkouts(connection, [writing], account_id=account_id, key=key)[0]
 
 
-class _Writing(NamedTuple):
-    """A checkout on its way into the store."""
+# --- many at once ----------------------------------------------------------------------------
 
-    account_id: str
+
+class Wish(NamedTuple):
+    """A checkout that is to be recorded together with others.
+
+    Attributes:
+        completion: What the till asked for.
+        evaluation: The basket with its numbers.
+        at: The place of the register and the cashier.
+    """
+
     completion: Completion
     evaluation: Evaluation
-    period: Period
-    key: JournalKey
+    at: Place
 
 
-def _parts(completion: Completion, evaluation: Evaluation) -> tuple[SalePart, ...]:
-    """Return the sales with their payments; a voided checkout stays in one piece."""
-    if completion.voided:
-        whole = whole_summary(evaluation)
-        return (SalePart(summary=whole, payments=evaluation.payments),)
-    return split(evaluation.evaluated, evaluation.payments)
+Outcome = Recorded | Place | TillcoreError
+"""What became of a wish: see `record`; an error of its own is no error of the others."""
 
 
-def whole_summary(evaluation: Evaluation) -> SaleSummary:
-    """Return the summary of a basket that is not split."""
-    evaluated = evaluation.evaluated
-    names = set(SaleSummary.__struct_fields__) & set(type(evaluated).__struct_fields__)
-    return SaleSummary(**{name: getattr(evaluated, name) for name in names})
+def is_like_others(completion: Completion) -> bool:
+    """Return whether a checkout takes nothing that is there once: it can be one of a group.
+
+    Goods that come back, quotes, orders and payments of integrations are locked one by one, and
+    found to be taken while they are; an order may turn out to be there already.
+    """
+    wanted = completion.wanted
+    if wanted.returns or wanted.quote_ids:
+        return False
+    if any(line.ecom_id is not None for line in wanted.basket.line_items):
+        return False
+    return not any(each.payment_type in KINDS for each in wanted.basket.payments)
 
 
-def _checkout(
-    writing: _Writing, parts: Sequence[SalePart], at: Place, first_number: int
-) -> Checkout:
-    """Return the checkout with the numbers of its sales."""
-    completion, evaluation = writing.completion, writing.evaluation
-    return Checkout(
-        identifier=completion.checkout_id,
-        base_currency_code=evaluation.evaluated.currency_code,
+def record_group(
+    connection: Connection, *, account_id: str, wishes: Sequence[Wish], key: JournalKey
+) -> list[Outcome]:
+    """Store checkouts that are like any other, and return what became of each, in their order.
+
+    What can be refused is refused before anything is written, so an error that is raised is one of
+    all of them: the transaction is to be rolled back, and each of them recorded on its own.
+
+    Args:
+        connection: The transaction.
+        account_id: Whose checkouts they are.
+        wishes: Checkouts with different ids, for which `is_like_others` holds.
+        key: Signs the journal.
+
+    Raises:
+        TillcoreError: One of them does not fit where it is kept.
+    """
+    registers = [each.completion.register_id for each in wishes]
+    periods = lock_open_periods(connection, account_id=account_id, register_ids=registers)
+    ids = [each.completion.checkout_id for each in wishes]
+    known = rows.known_ids(connection, account_id=account_id, checkout_ids=ids)
+    places: dict[tuple[str, str], Place | TillcoreError] = {}
+    outcomes: list[Outcome | Writing] = []
+    for wish in wishes:
+        completion = wish.completion
+        till = (completion.register_id, completion.cashier_id)
+        if completion.checkout_id in known:
+            outcomes.append(_known(connection, account_id, completion))
+            continue
+        if till not in places:
+            places[till] = _place_now(connection, account_id, *till)
+        outcomes.append(_checked(wish, periods, places[till]))
+    writings = [each for each in outcomes if isinstance(each, Writing)]
+    if not writings:
+        return [each for each in outcomes if not isinstance(each, Writing)]
+    written = iter(write_checkouts(connection, writings, account_id=account_id, key=key))
+    return [next(written) if isinstance(each, Writing) else each for each in outcomes]
+
+
+def _known(connection: Connection, account_id: str, completion: Completion) -> Outcome:
+    """Return what is stored under an id, or why it is not what is asked for."""
+    try:
+        recorded = find_recorded(connection, account_id=account_id, completion=completion)
+    except TillcoreError as error:
+        return error
+    assert recorded is not None, "nobody deletes a checkout"
+    return recorded
+
+
+def _place_now(
+    connection: Connection, account_id: str, register_id: str, cashier_id: str
+) -> Place | TillcoreError:
+    own = {"account_id": account_id, "register_id": register_id, "cashier_id": cashier_id}
+    try:
+        return get_place(connection, **own)
+    except TillcoreError as error:
+        return error
+
+
+def _checked(
+    wish: Wish, periods: dict[str, Period], present: Place | TillcoreError
+) -> Outcome | Writing:
+    """Return a wish that can be written, or why it cannot."""
+    register_id = wish.completion.register_id
+    period = periods.get(register_id)
+    if period is None:
+        return register_is_closed(register_id)
+    if present != wish.at:
+        return present
+    return Writing(wish.completion, wish.evaluation, wish.at, period)
+
+
+# --- payments of integrations ----------------------------------------------------------------
+
+
+def _take_payments(
+    connection: Connection,
+    account_id: str,
+    completion: Completion,
+    evaluation: Evaluation,
+    at: Place,
+) -> None:
+    """Hold the payments to those that integrations have made.
+
+    Raises:
+        InvalidInput: One was not made, or has paid another checkout.
+    """
+    paying = Paying(
+        account_id=account_id,
+        checkout_id=completion.checkout_id,
         source=at.source,
-        timing=Timing(timestamp_ns=completion.completed_ns, timezone=at.market.timezone),
-        sales=tuple(
-            CheckoutSale(
-                identifier=str(uuid.uuid4()),
-                sequence_number=first_number + position,
-                basket=msgspec.structs.replace(part.summary, comment=completion.comment),
-                payments=part.payments,
-                fiscal_rules_data=completion.fiscal_rules_data,
-            )
-            for position, part in enumerate(parts)
-        ),
+        currency_code=at.market.currency_code,
         payments=evaluation.payments,
-        receipt_metadata=completion.receipt_metadata or at.receipt,
-        voided=completion.voided,
     )
-
-
-def _write(
-    connection: Connection,
-    writing: _Writing,
-    checkout: Checkout,
-    events: Sequence[ExportEvent],
-    first_account_number: int,
-) -> tuple[bytes, tuple[SaleNumbers, ...]]:
-    """Write the rows of a checkout, its journal entries, totals, consequences and exports."""
-    account_id, period = writing.account_id, writing.period
-    stored = rows.StoredCheckout(
-        account_id=account_id,
-        content_hash=writing.completion.content_hash,
-        period_number=period.number,
-        scale=period.scale,
-        business_date=local_date(checkout.timing),
-        checkout=checkout,
-        document=checkout_json(checkout),
-    )
-    rows.insert_checkout(connection, stored)
-    sales = tuple(sale_of(checkout, part) for part in checkout.sales)
-    numbers, exports = _write_sales(connection, writing, stored, sales, first_account_number)
-    period.write(connection)
-    exports = [
-        ExportEvent(ExportKind.CHECKOUT, checkout.identifier, stored.document),
-        *exports,
-        *events,
-    ]
-    queues = find_queues(connection, account_id=account_id)
-    if not checkout.voided:
-        exports += change_stock(connection, sales, account_id=account_id, queues=queues)
-        exports += place_orders(
-            connection, writing.evaluation.evaluated, account_id=account_id, checkout=checkout
-        )
-    place_all(
-        connection,
-        account_id=account_id,
-        events=exports,
-        now_ns=writing.completion.received_ns,
-        queues=queues,
-    )
-    return stored.document, numbers
-
-
-def _write_sales(
-    connection: Connection,
-    writing: _Writing,
-    stored: rows.StoredCheckout,
-    sales: Sequence[Sale],
-    first_account_number: int,
-) -> tuple[tuple[SaleNumbers, ...], list[ExportEvent]]:
-    """Write the rows and the journal entries of sales, and add them to the period's totals."""
-    account_id, completion, period = writing.account_id, writing.completion, writing.period
-    written: list[StoredSale] = []
-    with open_journal(
-        connection, account_id=account_id, key=writing.key, now_ns=completion.received_ns
-    ) as journal:
-        enter_clock(
-            journal,
-            stored.checkout.timing,
-            register_id=completion.register_id,
-            received_ns=completion.received_ns,
-            checkout_id=completion.checkout_id,
-        )
-        for position, sale in enumerate(sales):
-            document = sale_json(sale)
-            entered = enter_sale(journal, period, sale, clock=completion.clock, document=document)
-            numbers = SaleNumbers(first_account_number + position, entered.journal_number)
-            written.append(StoredSale(sale, numbers, document, entered.salt))
-            period.add_sale(sale)
-    rows.insert_sales(connection, stored, written)
-    exports = [
-        ExportEvent(ExportKind.SALE, each.made.identifier, each.document) for each in written
-    ]
-    return tuple(each.numbers for each in written), exports
+    take_payments(connection, paying)

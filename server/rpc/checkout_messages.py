@@ -25,7 +25,7 @@ from engine.strict_json import decode
 from server.checkouts.completion import Recorded
 from server.storage.checkouts import SaleNumbers
 from server.storage.quotes import QuoteState, StoredQuote
-from tillcore.v1 import basket_pb2, checkout_pb2, sales_quote_pb2, saved_basket_pb2
+from tillcore.v1 import basket_pb2, checkout_pb2, sale_pb2, sales_quote_pb2, saved_basket_pb2
 
 PAGE_BYTES_MAX: Final = 2 * 1024 * 1024
 """A page ends early rather than being larger; clients accept messages of 4 MB."""
@@ -63,6 +63,26 @@ def checkout_to_proto(recorded: Recorded) -> checkout_pb2.Checkout:
         payments=map(payment_to_proto, made.payments),
         receipt_metadata=receipt_to_proto(made.receipt_metadata),
         voided=made.voided,
+    )
+
+
+def checkout_numbers(recorded: Recorded) -> checkout_pb2.Checkout:
+    """Return the message of a checkout with what whoever sent it cannot know, and the totals."""
+    made = recorded.checkout
+    return checkout_pb2.Checkout(
+        identifier=made.identifier,
+        base_currency_code=made.base_currency_code,
+        voided=made.voided,
+        sales=[
+            checkout_pb2.CheckoutSale(
+                identifier=sale.identifier,
+                sequence_number=sale.sequence_number,
+                account_number=numbers.account_number,
+                journal_number=numbers.journal_number,
+                basket=sale_pb2.SaleSummary(total_micros=sale.basket.total_micros),
+            )
+            for sale, numbers in zip(made.sales, recorded.numbers, strict=True)
+        ],
     )
 
 

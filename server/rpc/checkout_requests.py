@@ -35,14 +35,19 @@ def content_hash(request: Message) -> bytes:
     Left out is what another try may have otherwise: the till's clock, and the records of returns
     and quotes, which the server takes from its store.
     """
-    copy: Any = type(request)()
-    copy.CopyFrom(request)
-    if "completed_time" in copy.DESCRIPTOR.fields_by_name:
-        copy.ClearField("completed_time")
-    if "basket" in copy.DESCRIPTOR.fields_by_name:
-        _reduce(copy.basket)
-    name = copy.DESCRIPTOR.full_name.encode()
-    return sha256(name + b"\0" + copy.SerializeToString(deterministic=True)).digest()
+    compared: Any = request
+    names = compared.DESCRIPTOR.fields_by_name
+    has_time = "completed_time" in names and compared.HasField("completed_time")
+    has_records = "basket" in names and (compared.basket.returns or compared.basket.quotes)
+    if has_time or has_records:
+        compared = type(request)()
+        compared.CopyFrom(request)
+    if has_time:
+        compared.ClearField("completed_time")
+    if has_records:
+        _reduce(compared.basket)
+    name = compared.DESCRIPTOR.full_name.encode()
+    return sha256(name + b"\0" + compared.SerializeToString(deterministic=True)).digest()
 
 
 def _reduce(basket: basket_pb2.Basket) -> None:
@@ -232,10 +237,12 @@ def _wanted(request: Any, problems: Problems) -> Wanted:
     if not request.HasField("basket"):
         problems.required("basket", "a basket")
         return Wanted(basket=Basket())
-    live = basket_pb2.Basket()
-    live.CopyFrom(request.basket)
-    live.ClearField("returns")
-    live.ClearField("quotes")
+    live = request.basket
+    if live.returns or live.quotes:
+        live = basket_pb2.Basket()
+        live.CopyFrom(request.basket)
+        live.ClearField("returns")
+        live.ClearField("quotes")
     basket = Basket()
     try:
         basket = basket_from_proto(live, "basket")

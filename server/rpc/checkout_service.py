@@ -20,6 +20,7 @@ from server.checkouts.quoting import QuoteDesk
 from server.checkouts.records import Prepared, prepare_return
 from server.journal_key import JournalKey
 from server.observability.checkout_counts import CheckoutCounts
+from server.rpc.checkout_batches import BatchMethods
 from server.rpc.checkout_messages import (
     answer,
     checkout_to_proto,
@@ -55,7 +56,11 @@ _FILTERS: Final = {"market_id": market, "shop_id": shop, "register_id": register
 
 
 class CheckoutService:
-    """Record checkouts of the caller's account, and find them."""
+    """Record checkouts of the caller's account, and find them.
+
+    Attributes:
+        batches: Records many checkouts in one call.
+    """
 
     def __init__(
         self,
@@ -83,6 +88,7 @@ class CheckoutService:
         self._clock = clock
         self._counts = CheckoutCounts() if counts is None else counts
         self._desk = CheckoutDesk(store, plans, key, executor=executor)
+        self.batches = BatchMethods(self._desk, self._counts, clock=clock)
         quotes = QuoteDesk(store, plans, key, executor=executor)
         self._others = (
             SavedBasketMethods(store, key, clock=clock),
@@ -95,6 +101,7 @@ class CheckoutService:
         """Return the handler of the service, for `add_generic_rpc_handlers`."""
         methods: dict[str, Behaviour] = {
             "CompleteCheckout": self.complete_checkout,
+            "CompleteCheckouts": self.batches.complete_checkouts,
             "VoidCheckout": self.void_checkout,
             "GetCheckout": self.get_checkout,
             "GetSale": self.get_sale,
@@ -103,8 +110,10 @@ class CheckoutService:
         }
         for each in self._others:
             methods |= each.behaviours()
+        stream = calls.conversation("StreamCheckouts", self.batches.stream_checkouts)
+        handlers = {name: calls.unary(name, each) for name, each in methods.items()}
         return grpc.method_handlers_generic_handler(
-            SERVICE_NAME, {name: calls.unary(name, each) for name, each in methods.items()}
+            SERVICE_NAME, handlers | {"StreamCheckouts": stream}
         )
 
     # --- recording ---------------------------------------------------------------------------
@@ -176,6 +185,7 @@ class CheckoutService:
         account_id, count = current_principal().account_id, page_size(request.page_size)
         about = {name: str(value) for name, value in conditions.items()}
         about |= {"from": str(from_ns), "until": str(until_ns)}
+        about |= {"newest_first": str(request.newest_first)}
         after = after_id(request.page_token, method="ListSales", conditions=about)
 
         def work(connection: Connection) -> tuple[list[Any], bool]:
@@ -188,6 +198,7 @@ class CheckoutService:
                 until_ns=until_ns,
                 after_number=_after_number(after),
                 count=count + 1,
+                is_newest_first=request.newest_first,
             )
             page = fitting(map(recorded_sale, found[:count]))
             return page, len(page) < len(found)

@@ -183,6 +183,7 @@ class OrderService:
             "direction": direction.value,
             "stock_location_id": request.stock_location_id,
             "state": "" if state is None else state.value,
+            "newest_first": str(request.newest_first),
         }
         after = after_id(request.page_token, method="ListOrders", conditions=conditions)
         if after and not (after.isascii() and after.isdigit()):
@@ -202,6 +203,7 @@ class OrderService:
                 count=count + 1,
                 stock_location_id=location,
                 state=state,
+                is_newest_first=request.newest_first,
             )
             return [order_message(each, direction) for each in found]
 

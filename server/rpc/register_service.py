@@ -27,6 +27,7 @@ from server.registers.events import (
     is_recorded,
     make_x_report,
     record_events,
+    statement_of_totals,
     totals_of,
 )
 from server.registers.opening import Opened, find_opening, open_register
@@ -42,7 +43,7 @@ from server.rpc.register_requests import (
     read_opening,
     read_x_report,
 )
-from server.rpc.report_methods import CloseReportMethods
+from server.rpc.report_methods import CloseReportMethods, wanted_report
 from server.rpc.request_ids import the_id
 from server.storage import Store
 from server.storage.closes import (
@@ -54,9 +55,9 @@ from server.storage.closes import (
 )
 from server.storage.journal_exports import export_header, export_lines
 from server.storage.journals import open_journal
-from server.storage.periods import find_open_period, register_is_closed
-from server.storage.places import get_place
-from tillcore.v1 import register_service_pb2
+from server.storage.periods import find_open_period, opened_by, register_is_closed
+from server.storage.places import Place, get_place
+from tillcore.v1 import register_service_pb2, report_pb2
 
 Clock = Callable[[], int]
 
@@ -106,7 +107,9 @@ class RegisterService:
             "ListRegisterCloses": self.list_register_closes,
             "SumRegisterCloses": self.sum_register_closes,
         }
-        methods |= {} if self._reports is None else self._reports.behaviours()
+        if self._reports is not None:
+            methods |= self._reports.behaviours()
+            methods["RenderRegisterTotals"] = self.render_register_totals
         handlers = {name: calls.unary(name, each) for name, each in methods.items()}
         handlers["ExportJournal"] = calls.feed("ExportJournal", self.export_journal)
         return grpc.method_handlers_generic_handler(SERVICE_NAME, handlers)
@@ -160,30 +163,61 @@ class RegisterService:
     async def get_register_totals(self, data: bytes) -> bytes:
         """Answer a GetRegisterTotalsRequest: look, or make an X report."""
         request = parse(register_service_pb2.GetRegisterTotalsRequest, data)
-        report = read_x_report(request, clock=self._clock)
-        account_id, register_id = _account_of(request.register_id), request.register_id
-        if report is None:
-            reported = await self._store.read(partial(_look, account_id, register_id))
-        else:
-            if not current_principal().may(frozenset({Scope.REGISTER})):
-                raise PermissionDenied("expected a key with the scope register for an X report")
-
-            def settled(connection: Connection) -> Reported | None:
-                known = find_x_report(connection, account_id=account_id, report=report)
-                return None if known is None else known._replace(replayed=False)
-
-            reported = await self._store.write(
-                lambda connection: make_x_report(
-                    connection, account_id=account_id, report=report, key=self._key
-                ),
-                settled=settled,
-            )
+        reported = await self._totals(request)
         return _answer(
             register_service_pb2.GetRegisterTotalsResponse,
             register_summary=register_summary_to_proto(reported.summary),
             base_currency_code=reported.currency_code,
             period_number=reported.period_number,
             replayed=reported.replayed,
+        )
+
+    async def render_register_totals(self, data: bytes) -> bytes:
+        """Answer a RenderRegisterTotalsRequest: render the totals, or the X report they become."""
+        assert self._reports is not None, "the method is there only with what renders"
+        request = parse(report_pb2.RenderRegisterTotalsRequest, data)
+        problems = Problems()
+        problems.text_at("cashier_id", request.cashier_id)
+        wanted = wanted_report(request, problems)
+        totals = register_service_pb2.GetRegisterTotalsRequest(
+            register_id=request.register_id, x_report_id=request.x_report_id
+        )
+        if request.HasField("report_time"):
+            totals.report_time.CopyFrom(request.report_time)
+        reported = await self._totals(totals)
+        account_id = _account_of(request.register_id)
+        place = {"account_id": account_id, "register_id": request.register_id}
+
+        def look(connection: Connection) -> Place:
+            cashier_id = request.cashier_id or opened_by(connection, **place)
+            return get_place(connection, **place, cashier_id=cashier_id)
+
+        at = await self._store.read(look)
+        statement = statement_of_totals(reported, at, now_ns=self._clock())
+        return _answer(
+            report_pb2.RenderRegisterTotalsResponse,
+            report=await self._reports.render_totals(statement, wanted),
+            replayed=reported.replayed,
+        )
+
+    async def _totals(self, request: register_service_pb2.GetRegisterTotalsRequest) -> Reported:
+        """Return the totals of an open register, counted as an X report where one is asked for."""
+        report = read_x_report(request, clock=self._clock)
+        account_id, register_id = _account_of(request.register_id), request.register_id
+        if report is None:
+            return await self._store.read(partial(_look, account_id, register_id))
+        if not current_principal().may(frozenset({Scope.REGISTER})):
+            raise PermissionDenied("expected a key with the scope register for an X report")
+
+        def settled(connection: Connection) -> Reported | None:
+            known = find_x_report(connection, account_id=account_id, report=report)
+            return None if known is None else known._replace(replayed=False)
+
+        return await self._store.write(
+            lambda connection: make_x_report(
+                connection, account_id=account_id, report=report, key=self._key
+            ),
+            settled=settled,
         )
 
     async def close_register(self, data: bytes) -> bytes:
@@ -248,7 +282,7 @@ class RegisterService:
         request.register_id = request.register_id or current_principal().register_id or ""
         wanted = read_filter(request, is_dated=False)
         account_id, count = _account_of(wanted.register_id), page_size(request.page_size)
-        conditions = _conditions(wanted)
+        conditions = _conditions(wanted) | {"newest_first": str(request.newest_first)}
         token = after_id(request.page_token, method="ListRegisterCloses", conditions=conditions)
         rows = await self._store.read(
             lambda connection: list_closes(
@@ -257,6 +291,7 @@ class RegisterService:
                 account_id=account_id,
                 after=_place(token) if token else None,
                 count=count + 1,
+                is_newest_first=request.newest_first,
             )
         )
         next_token = ""

@@ -3,7 +3,11 @@
 import re
 from typing import Final, Protocol
 
+import msgspec
+
 from engine.errors import Overloaded, Reason, WrongState
+from engine.model.register import RegisterCloseStatement
+from engine.register.rendering import statement_json
 from engine.rpc.basket_service import parse
 from engine.rpc.calls import Behaviour
 from engine.rpc.convert.fields import Problems, members_of, numbers_of
@@ -58,7 +62,7 @@ class ReceiptMethods:
         request = parse(report_pb2.RenderReceiptRequest, data)
         problems = Problems()
         sale_id = required_id(request, "sale_id", problems)
-        wanted = _wanted(request, problems)
+        wanted = wanted_report(request, problems)
         account_id = current_principal().account_id
         row = await self._store.read(
             lambda connection: get_sale(connection, account_id=account_id, sale_id=sale_id)
@@ -81,12 +85,27 @@ class CloseReportMethods:
         """Return the methods by their names."""
         return {"RenderRegisterClose": self.render_register_close}
 
+    async def render_totals(
+        self, statement: RegisterCloseStatement, wanted: Report
+    ) -> report_pb2.RenderedReport:
+        """Return the X report of totals that are written as a statement.
+
+        Raises:
+            WrongState: They are more than can be rendered within the limits.
+            Overloaded: No process can render now.
+        """
+        key = f"{statement.source.register_id}-{statement.sequence_number}"
+        kind = ExportKind.REGISTER_CLOSE_STATEMENT
+        job = _job(kind, wanted, key, statement_json(statement))
+        name = f"x-report-{key}"
+        return await _render(self._sandbox, msgspec.structs.replace(job, is_interim=True), name)
+
     async def render_register_close(self, data: bytes) -> bytes:
         """Answer a RenderRegisterCloseRequest; a device may ask for its own register."""
         request = parse(report_pb2.RenderRegisterCloseRequest, data)
         problems = Problems()
         register_id = required_id(request, "register_id", problems)
-        wanted = _wanted(request, problems)
+        wanted = wanted_report(request, problems)
         principal = current_principal()
         principal.check_register(register_id)
         row = await self._store.read(
@@ -103,8 +122,10 @@ class CloseReportMethods:
         return answer(report_pb2.RenderRegisterCloseResponse, report=report)
 
 
-def _wanted(
-    request: report_pb2.RenderReceiptRequest | report_pb2.RenderRegisterCloseRequest,
+def wanted_report(
+    request: report_pb2.RenderReceiptRequest
+    | report_pb2.RenderRegisterCloseRequest
+    | report_pb2.RenderRegisterTotalsRequest,
     problems: Problems,
 ) -> Report:
     """Return the format and the language that are asked for, where nothing else is wrong either.

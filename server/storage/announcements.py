@@ -17,15 +17,27 @@ class Announcements:
     def __init__(self) -> None:
         """Begin without listeners."""
         self._listeners: dict[Listener, asyncio.AbstractEventLoop] = {}
+        self._relays: dict[Listener, asyncio.AbstractEventLoop] = {}
 
     @contextmanager
-    def listening(self, listener: Listener) -> Iterator[None]:
-        """Have a function called in the running event loop until the end of the block."""
-        self._listeners[listener] = asyncio.get_running_loop()
+    def listening(self, listener: Listener, *, is_relay: bool = False) -> Iterator[None]:
+        """Have a function called in the running event loop until the end of the block.
+
+        Args:
+            listener: The function.
+            is_relay: Whether it tells other processes, and so is not told what those have placed.
+        """
+        listeners = self._relays if is_relay else self._listeners
+        listeners[listener] = asyncio.get_running_loop()
         try:
             yield
         finally:
-            del self._listeners[listener]
+            del listeners[listener]
+
+    def heard(self, names: frozenset[QueueName]) -> None:
+        """Tell the listeners what another process has placed; call in their event loop."""
+        for listener in tuple(self._listeners):
+            listener(names)
 
     def committed(self, connection: Connection) -> None:
         """Tell the listeners what a transaction has placed; call after its COMMIT."""
@@ -33,7 +45,7 @@ class Announcements:
         if not placed:
             return
         names = frozenset(placed)
-        for listener, loop in tuple(self._listeners.items()):
+        for listener, loop in (*self._listeners.items(), *self._relays.items()):
             # A loop that is closed has nobody left who listens.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(listener, names)

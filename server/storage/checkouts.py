@@ -1,22 +1,27 @@
 """Write and find checkouts and their sales."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from engine.minor_units import to_minor
-from engine.model import Checkout, Sale
+from engine.model import Checkout
 from engine.model.value import Value
 from server.storage.resources import get_row
 from server.storage.sale_tables import checkout, sale
+from server.storage.statements import RowsInsert
 
 _FIND = select(checkout).where(
     checkout.c.account_id == bindparam("account_id"),
     checkout.c.checkout_id == bindparam("checkout_id"),
 )
-_INSERT_CHECKOUT = checkout.insert()
-_INSERT_SALES = sale.insert()
+_KNOWN = select(checkout.c.checkout_id).where(
+    checkout.c.account_id == bindparam("account_id"),
+    checkout.c.checkout_id.in_(bindparam("checkout_ids", expanding=True)),
+)
+_INSERT_CHECKOUTS = RowsInsert(checkout)
+_INSERT_SALES = RowsInsert(sale)
 
 
 class SaleNumbers(NamedTuple):
@@ -24,6 +29,20 @@ class SaleNumbers(NamedTuple):
 
     account_number: int
     journal_number: int
+
+
+class StoredSale(Value, frozen=True):
+    """What the row of a sale has beside its part of the checkout.
+
+    Attributes:
+        numbers: Its further numbers.
+        document: The sale as JSON.
+        personal_salt: What the journal's hash of its personal data was made with.
+    """
+
+    numbers: SaleNumbers
+    document: bytes
+    personal_salt: bytes | None
 
 
 class StoredCheckout(Value, frozen=True):
@@ -37,6 +56,7 @@ class StoredCheckout(Value, frozen=True):
         business_date: Its local day as YYYY-MM-DD.
         checkout: The checkout.
         document: The checkout as JSON.
+        sales: What the rows of its sales have beside them, in their order.
     """
 
     account_id: str
@@ -46,63 +66,21 @@ class StoredCheckout(Value, frozen=True):
     business_date: str
     checkout: Checkout
     document: bytes
+    sales: tuple[StoredSale, ...]
 
 
-class StoredSale(Value, frozen=True):
-    """A sale of a checkout with what its row has beside it.
-
-    Attributes:
-        made: The sale.
-        numbers: Its further numbers.
-        document: The sale as JSON.
-        personal_salt: What the journal's hash of its personal data was made with.
-    """
-
-    made: Sale
-    numbers: SaleNumbers
-    document: bytes
-    personal_salt: bytes | None
+def insert_checkouts(connection: Connection, stored: Sequence[StoredCheckout]) -> None:
+    """Write the rows of checkouts and then those of their sales, in their order."""
+    _INSERT_CHECKOUTS.execute(connection, list(map(_checkout_row, stored)))
+    _INSERT_SALES.execute(connection, [row for each in stored for row in _sale_rows(each)])
 
 
-def insert_checkout(connection: Connection, stored: StoredCheckout) -> None:
-    """Write the row of a checkout."""
-    made = stored.checkout
-    total = sum(part.basket.total_micros for part in made.sales)
-    own = {
-        "checkout_id": made.identifier,
-        "content_hash": stored.content_hash,
-        "total_minor": to_minor(total, scale=stored.scale, name="total"),
-        "customer_id": _customer_id(made),
-        "document": stored.document,
-    }
-    connection.execute(_INSERT_CHECKOUT, _common(stored) | own)
-
-
-def insert_sales(
-    connection: Connection, stored: StoredCheckout, sales: Sequence[StoredSale]
-) -> None:
-    """Write the rows of a checkout's sales, in their order."""
-    common = _common(stored)
-    rows: list[dict[str, Any]] = []
-    for position, each in enumerate(sales):
-        summary = each.made.summary
-        own = {
-            "sale_id": each.made.identifier,
-            "checkout_id": stored.checkout.identifier,
-            "position": position,
-            "kind": summary.kind.value,
-            "sequence_number": each.made.sequence_number,
-            "account_number": each.numbers.account_number,
-            "journal_number": each.numbers.journal_number,
-            "business_date": stored.business_date,
-            "total_minor": to_minor(summary.total_micros, scale=stored.scale, name="total"),
-            "return_reference": summary.return_reference,
-            "customer_id": None if summary.customer is None else summary.customer.identifier,
-            "personal_salt": each.personal_salt,
-            "document": each.document,
-        }
-        rows.append(common | own)
-    connection.execute(_INSERT_SALES, rows)
+def known_ids(
+    connection: Connection, *, account_id: str, checkout_ids: Sequence[str]
+) -> frozenset[str]:
+    """Return which of some checkouts are recorded."""
+    values = {"account_id": account_id, "checkout_ids": list(checkout_ids)}
+    return frozenset(connection.execute(_KNOWN, values).scalars())
 
 
 def find_checkout(
@@ -153,6 +131,7 @@ def list_sales(
     until_ns: int | None,
     after_number: int,
     count: int,
+    is_newest_first: bool = False,
 ) -> list[RowMapping]:
     """Return sales in the order of their numbers in the account.
 
@@ -164,35 +143,77 @@ def list_sales(
         until_ns: The moment after the last one, None for no bound.
         after_number: The last number of the page before, 0 for the first page.
         count: How many at most.
+        is_newest_first: Whether they are in the opposite order.
     """
-    statement = select(sale).where(
-        sale.c.account_id == account_id, sale.c.account_number > after_number
-    )
+    number = sale.c.account_number
+    statement = select(sale).where(sale.c.account_id == account_id)
+    if after_number:
+        statement = statement.where(
+            number < after_number if is_newest_first else number > after_number
+        )
     for name, value in conditions.items():
         statement = statement.where(sale.c[name] == value)
     if from_ns is not None:
         statement = statement.where(sale.c.completed_ns >= from_ns)
     if until_ns is not None:
         statement = statement.where(sale.c.completed_ns < until_ns)
-    statement = statement.order_by(sale.c.account_number).limit(count)
+    statement = statement.order_by(number.desc() if is_newest_first else number).limit(count)
     return list(connection.execute(statement).mappings())
 
 
-def _common(stored: StoredCheckout) -> dict[str, Any]:
-    """Return the columns that a checkout and its sales share."""
-    made = stored.checkout
-    return {
-        "account_id": stored.account_id,
-        "market_id": made.source.market_id,
-        "shop_id": made.source.shop_id,
-        "register_id": made.source.register_id,
-        "period_number": stored.period_number,
-        "cashier_id": made.source.cashier_id,
-        "completed_ns": made.timing.timestamp_ns,
-        "voided": made.voided,
-        "currency_code": made.base_currency_code,
-        "scale": stored.scale,
-    }
+def _checkout_row(stored: StoredCheckout) -> tuple[object, ...]:
+    """Return the row of a checkout, in the order of the columns of its table."""
+    made, at = stored.checkout, stored.checkout.source
+    total = sum(part.basket.total_micros for part in made.sales)
+    return (
+        stored.account_id,
+        made.identifier,
+        stored.content_hash,
+        at.market_id,
+        at.shop_id,
+        at.register_id,
+        stored.period_number,
+        at.cashier_id,
+        made.timing.timestamp_ns,
+        made.voided,
+        made.base_currency_code,
+        stored.scale,
+        to_minor(total, scale=stored.scale, name="total"),
+        _customer_id(made),
+        stored.document,
+    )
+
+
+def _sale_rows(stored: StoredCheckout) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of a checkout's sales, in the order of the columns of their table."""
+    made, at = stored.checkout, stored.checkout.source
+    for position, each in enumerate(stored.sales):
+        part, summary = made.sales[position], made.sales[position].basket
+        yield (
+            stored.account_id,
+            part.identifier,
+            made.identifier,
+            position,
+            summary.kind.value,
+            made.voided,
+            at.market_id,
+            at.shop_id,
+            at.register_id,
+            stored.period_number,
+            at.cashier_id,
+            part.sequence_number,
+            each.numbers.account_number,
+            each.numbers.journal_number,
+            made.timing.timestamp_ns,
+            stored.business_date,
+            made.base_currency_code,
+            stored.scale,
+            to_minor(summary.total_micros, scale=stored.scale, name="total"),
+            summary.return_reference,
+            None if summary.customer is None else summary.customer.identifier,
+            each.personal_salt,
+            each.document,
+        )
 
 
 def _customer_id(made: Checkout) -> str | None:

@@ -148,6 +148,7 @@ def list_closes(
     account_id: str,
     after: ClosePlace | None,
     count: int,
+    is_newest_first: bool = False,
 ) -> list[RowMapping]:
     """Return closes by day, register and number.
 
@@ -157,6 +158,7 @@ def list_closes(
         account_id: Whose closes they are.
         after: The last one that is left out, None to begin.
         count: How many at most.
+        is_newest_first: Whether they are in the opposite order.
 
     Raises:
         NotFound: The market, the shop or the register is not of the account.
@@ -165,8 +167,10 @@ def list_closes(
     place = (columns.business_date, columns.register_id, columns.sequence_number)
     statement = select(register_close).where(_wanted(connection, wanted, account_id))
     if after is not None:
-        statement = statement.where(tuple_(*place) > tuple_(*after))
-    return list(connection.execute(statement.order_by(*place).limit(count)).mappings())
+        here, there = tuple_(*place), tuple_(*after)
+        statement = statement.where(here < there if is_newest_first else here > there)
+    order = [column.desc() for column in place] if is_newest_first else place
+    return list(connection.execute(statement.order_by(*order).limit(count)).mappings())
 
 
 def closed_rows(

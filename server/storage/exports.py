@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, select
 from server.exports.kinds import ExportKind as ExportKind
 from server.storage.counters import next_number
 from server.storage.export_tables import export_entry, export_queue
+from server.storage.statements import RowsInsert
 
 _ENTRIES = "export"
 """The counter of a queue's entries."""
@@ -27,7 +28,7 @@ PLACED = "placed exports"
 _QUEUES = select(export_queue.c.queue_id, export_queue.c.kind, export_queue.c.ignored_types).where(
     export_queue.c.account_id == bindparam("account_id")
 )
-_INSERT = export_entry.insert()
+_INSERT = RowsInsert(export_entry)
 
 
 def has_queue(connection: Connection, *, account_id: str, kind: ExportKind) -> bool:
@@ -117,7 +118,7 @@ def place_all(
         return 0
     if queues is None:
         queues = find_queues(connection, account_id=account_id)
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[object, ...]] = []
     for queue in queues:
         wanted = [event for event in events if queue.takes(event)]
         if not wanted:
@@ -132,22 +133,34 @@ def place_all(
             count=len(wanted),
         )
         rows += [
-            {
-                "account_id": account_id,
-                "queue_id": queue_id,
-                "entry_number": number,
-                "element_key": event.element_key,
-                "created_ns": now_ns,
-                "state": WAITING,
-                "generation": 0,
-                "attempt_count": 0,
-                "not_before_ns": 0,
-                "published_until_ns": 0,
-                "last_error": "",
-                "payload": event.payload,
-            }
+            _entry_row(
+                event, account_id=account_id, queue_id=queue_id, number=number, now_ns=now_ns
+            )
             for number, event in enumerate(wanted, first)
         ]
-    if rows:
-        connection.execute(_INSERT, rows)
+    _INSERT.execute(connection, rows)
     return len(rows)
+
+
+def _entry_row(
+    event: ExportEvent, *, account_id: str, queue_id: str, number: int, now_ns: int
+) -> tuple[object, ...]:
+    """Return the row of a new entry, in the order of the columns of its table."""
+    generation = attempt_count = not_before_ns = published_until_ns = 0
+    run_due_ns = ended_ns = None
+    return (
+        account_id,
+        queue_id,
+        number,
+        event.element_key,
+        now_ns,
+        WAITING,
+        generation,
+        attempt_count,
+        not_before_ns,
+        published_until_ns,
+        run_due_ns,
+        "",
+        ended_ns,
+        event.payload,
+    )

@@ -9,7 +9,7 @@ Design: reliability.md section 2: an id with its content is done once, a twin in
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, select, update
 
 from engine.errors import AlreadyExists, Conflict, FieldProblem, NotFound, Reason, WrongState
 from engine.strict_json import shown_text
@@ -24,6 +24,9 @@ UNKNOWN: Final = "unknown"
 UNSENT: Final = "unsent"
 REVERSING: Final = "reversing"
 REVERSED: Final = "reversed"
+
+PURGED_ROWS_MAX: Final = 500
+"""How many rows one transaction removes: others wait meanwhile."""
 
 UNSETTLED: Final = (PENDING, UNKNOWN, REVERSING)
 """The states in which nobody knows what the integration has done."""
@@ -209,6 +212,11 @@ def begin_action(
     return _get(connection, new.name), before
 
 
+def take_payment(connection: Connection, name: ActionName, *, checkout_id: str) -> None:
+    """Note what a payment has paid; its row is locked."""
+    connection.execute(update(integration_action).where(_is(name)).values(checkout_id=checkout_id))
+
+
 def settle_action(
     connection: Connection, name: ActionName, attempt: Attempt, found: Settlement, *, now_ns: int
 ) -> None:
@@ -240,6 +248,7 @@ def begin_reversal(
 
     Raises:
         NotFound: Another register has asked for the payment.
+        WrongState: A checkout is recorded that it has paid.
         Conflict: The payment or another reversal is under way.
     """
     row = find_action(connection, name, is_locked=True)
@@ -248,6 +257,7 @@ def begin_reversal(
         return _get(connection, name), UNSENT
     if row["register_id"] != register_id:
         raise NotFound(f"expected the id of a payment, was {shown_text(name.action_id)}")
+    _check_unused(row)
     before = row["state"]
     if before == REVERSED or row["attempt"] == attempt.token:
         return row, before
@@ -270,6 +280,30 @@ def settle_reversal(
         is_own = and_(is_own, _COLUMNS.attempt == attempt.token)
     values = {**_settled(found), "reversed_micros": found.reversed_micros, "updated_ns": now_ns}
     connection.execute(update(integration_action).where(_is(name), is_own).values(values))
+
+
+# --- forgetting ------------------------------------------------------------------------------
+
+
+def purge(connection: Connection, *, before_ns: int) -> bool:
+    """Remove some of what was settled before a moment; return whether there may be more.
+
+    What nobody knows the outcome of stays, however old it is: money may hang on it.
+
+    Args:
+        connection: A transaction that writes.
+        before_ns: The moment, in nanoseconds since 1970-01-01 UTC.
+    """
+    is_old = and_(_COLUMNS.updated_ns < before_ns, _COLUMNS.state.not_in(UNSETTLED))
+    names = select(_COLUMNS.account_id, _COLUMNS.action, _COLUMNS.action_id).where(is_old)
+    rows = connection.execute(names.order_by(_COLUMNS.updated_ns).limit(PURGED_ROWS_MAX)).all()
+    for row in sorted(rows):
+        # Looked at again: somebody may have asked for it meanwhile.
+        connection.execute(delete(integration_action).where(_is(ActionName(*row)), is_old))
+    return len(rows) == PURGED_ROWS_MAX
+
+
+# --- parts -----------------------------------------------------------------------------------
 
 
 def _insert_tombstone(
@@ -297,6 +331,20 @@ def _insert_tombstone(
             updated_ns=attempt.now_ns,
         )
     )
+
+
+def _check_unused(row: RowMapping) -> None:
+    """Refuse to give back what a recorded checkout was paid with.
+
+    Raises:
+        WrongState: It was.
+    """
+    if row["checkout_id"] is not None:
+        message = (
+            "expected a payment whose checkout does not happen, "
+            f"was {shown_text(row['action_id'])}, which has paid {shown_text(row['checkout_id'])}"
+        )
+        raise WrongState(message, [FieldProblem("payment_id", Reason.COMPLETED, message)])
 
 
 def _check_free(row: RowMapping, attempt: Attempt) -> None:

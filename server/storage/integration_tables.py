@@ -41,8 +41,10 @@ integration_action = Table(
     Column("answer", LargeBinary, nullable=True),
     moment("created_ns"),
     moment("updated_ns"),
+    text("checkout_id", is_nullable=True),
     ForeignKeyConstraint(["account_id"], ["account.account_id"]),
     Index(None, "account_id", "integration_id", "state"),
+    Index(None, "updated_ns"),
 )
 """One thing that an integration is asked to do once, stored before it is asked.
 
@@ -51,7 +53,7 @@ repetition has too; state: pending, succeeded, refused, unknown, unsent, reversi
 attempt: whose call is under way, and busy_until_ns: until when it is waited for; error: why it was
 refused or is not known, a problem as JSON; reversed_micros: what a reversal gave back; request: the
 body that every attempt sends, as JSON; answer: the response to the till, a message, null without
-one."""
+one; checkout_id: what a payment has paid, null as long as it has paid nothing."""
 
 integration_call = Table(
     "integration_call",

@@ -1,9 +1,8 @@
 """Add entries to the journal of an account, in the transaction that makes what they record."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Executable, bindparam, select, update
@@ -13,9 +12,9 @@ from engine.journal.keys import Signer
 from engine.journal.totals import NOTHING, add_receipt
 from engine.model.journal import Head, RunningTotals, SignedEntry
 from server.journal_key import JournalKey
-from server.storage.counters import next_number
+from server.storage.counters import Draw, next_numbers
 from server.storage.journal_tables import journal_entry, journal_head, journal_key
-from server.storage.statements import insert_into
+from server.storage.statements import RowsInsert, insert_into
 
 _TOTALS = msgspec.json.Decoder(dict[str, RunningTotals])
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -29,7 +28,7 @@ _HEAD = (
     .with_for_update()
 )
 _WRITE_HEAD = update(journal_head).where(journal_head.c.account_id == bindparam("of_account"))
-_WRITE_ENTRIES = journal_entry.insert()
+_WRITE_ENTRIES = RowsInsert(journal_entry)
 _LATEST_KEY = (
     select(journal_key.c.key_version, journal_key.c.public_key)
     .where(journal_key.c.account_id == bindparam("account_id"))
@@ -54,12 +53,39 @@ class Journal:
         self._account_id = account_id
         self._signer = signer
         self._totals = totals
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[tuple[object, ...]] = []
+        self._reserved: dict[str, range] = {}
         self.head = head
 
     def totals(self, currency_code: str) -> RunningTotals:
         """Return the sums of all receipts in a currency, those just added included."""
         return self._totals.get(currency_code, NOTHING)
+
+    def reserve(self, counts: Mapping[str, int]) -> None:
+        """Draw the numbers of the next entries of registers at once; all of them are added.
+
+        Args:
+            counts: How many entries of which register, at least one of each.
+        """
+        assert not self._reserved, "what was reserved is added first"
+        registers = sorted(counts)
+        draws = [Draw(_REGISTER_ENTRIES, each, counts[each]) for each in registers]
+        if not draws:
+            return
+        firsts = next_numbers(self._connection, account_id=self._account_id, draws=draws)
+        self._reserved = {
+            register: range(first, first + counts[register])
+            for register, first in zip(registers, firsts, strict=True)
+        }
+
+    def _register_number(self, register: str) -> int:
+        """Return the number of a register's next entry."""
+        if register not in self._reserved:
+            self.reserve({register: 1})
+        numbers = self._reserved.pop(register)
+        if len(numbers) > 1:
+            self._reserved[register] = numbers[1:]
+        return numbers[0]
 
     def add(self, record: Record) -> SignedEntry:
         """Add an entry: it gets its numbers, is chained and signed.
@@ -68,12 +94,7 @@ class Journal:
             OutOfRange: A number does not fit 64 bits, or the entry is too long.
         """
         if record.register is not None:
-            number = next_number(
-                self._connection,
-                account_id=self._account_id,
-                kind=_REGISTER_ENTRIES,
-                scope_id=record.register,
-            )
+            number = self._register_number(record.register)
             record = msgspec.structs.replace(record, register_number=number)
         signed, self.head = append(
             record, account=self._account_id, head=self.head, signer=self._signer
@@ -84,24 +105,25 @@ class Journal:
                 self.totals(currency_code), record.kind, record.receipt
             )
         self._rows.append(
-            {
-                "account_id": self._account_id,
-                "number": self.head.number,
-                "kind": record.kind.value,
-                "register_id": record.register,
-                "instant_ns": record.instant_ns,
-                "entry": signed.entry,
-                "hash": signed.hash,
-                "signature": signed.signature,
-            }
+            (
+                self._account_id,
+                self.head.number,
+                record.kind.value,
+                record.register,
+                record.instant_ns,
+                signed.entry,
+                signed.hash,
+                signed.signature,
+            )
         )
         return signed
 
     def write(self) -> None:
         """Write the entries and the new head."""
+        assert not self._reserved, "what is reserved leaves no gap"
         if not self._rows:
             return
-        self._connection.execute(_WRITE_ENTRIES, self._rows)
+        _WRITE_ENTRIES.execute(self._connection, self._rows)
         values = {
             "of_account": self._account_id,
             "number": self.head.number,

@@ -1,10 +1,18 @@
-"""The exclusive lease on a data directory: one process owns the file of its database."""
+"""The exclusive lease on a data directory: one server owns the file of its database.
+
+Workers of one server share it: they hold the descriptor that their supervisor has opened, so the
+lease lasts until the last of them has ended.
+"""
 
 import fcntl
 import os
 from pathlib import Path
+from typing import Final, Self
 
 from engine.errors import StoreUnavailable
+
+LOCK_FILE: Final = "tillcore.lock"
+"""In the data directory."""
 
 
 class Lease:
@@ -30,6 +38,19 @@ class Lease:
             raise StoreUnavailable(f"{expected}, was held by process {holder or '?'}") from None
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    @classmethod
+    def shared(cls, descriptor: int) -> Self:
+        """Return the lease whose descriptor this process was given."""
+        lease = cls.__new__(cls)
+        lease._descriptor = descriptor
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - it takes no keyword
+        return lease
+
+    @property
+    def descriptor(self) -> int:
+        """What workers are given."""
+        return self._descriptor
 
     def release(self) -> None:
         """Give the lease back."""

@@ -23,12 +23,15 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
         directory: The data directory of the embedded database.
         url: Of a PostgreSQL database, such as `postgresql://user@host/name`; the embedded
             database is used when it is empty.
+        lease: The descriptor of a lease on the directory that several processes share; None for
+            a process that takes it alone.
         connection_count: How many transactions run at once on PostgreSQL.
         is_migrating: Whether missing tables are made on PostgreSQL; on SQLite they always are.
     """
 
     directory: Path
     url: str = ""
+    lease: int | None = None
     connection_count: int = CONNECTIONS_DEFAULT
     is_migrating: bool = False
 
@@ -56,7 +59,7 @@ async def _opened(settings: StoreSettings) -> Store:
     if not settings.url:
         from server.storage.sqlite import SqliteStore
 
-        return SqliteStore(settings.directory)
+        return SqliteStore(settings.directory, lease=settings.lease)
     from server.storage.postgres import PostgresStore
 
     try:

@@ -145,6 +145,7 @@ def list_orders(
     count: int,
     stock_location_id: str | None = None,
     state: OrderState | None = None,
+    is_newest_first: bool = False,
 ) -> list[StoredOrder]:
     """Return at most `count` orders after a number, in the order in which they came.
 
@@ -156,18 +157,22 @@ def list_orders(
         count: How many at most.
         stock_location_id: The shop, None for all.
         state: The state, None for all.
+        is_newest_first: Whether they are in the opposite order.
     """
     columns = placed_order.c
+    number = columns.order_number
     statement = select(placed_order).where(
-        columns.account_id == account_id,
-        columns.direction == direction.value,
-        columns.order_number > after_number,
+        columns.account_id == account_id, columns.direction == direction.value
     )
+    if after_number:
+        statement = statement.where(
+            number < after_number if is_newest_first else number > after_number
+        )
     if stock_location_id is not None:
         statement = statement.where(columns.stock_location_id == stock_location_id)
     if state is not None:
         statement = statement.where(columns.state == state.value)
-    statement = statement.order_by(columns.order_number).limit(count)
+    statement = statement.order_by(number.desc() if is_newest_first else number).limit(count)
     return [_stored(row) for row in connection.execute(statement).mappings()]
 
 

@@ -1,5 +1,6 @@
 """The open period of a register: locked, added to, written back."""
 
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any, Final
 
@@ -28,6 +29,16 @@ _OPEN = select(register_period).where(
     register_period.c.closed_ns.is_(None),
 )
 _OPEN_LOCKED = _OPEN.with_for_update()
+_SEVERAL_OPEN_LOCKED = (
+    select(register_period)
+    .where(
+        register_period.c.account_id == bindparam("account_id"),
+        register_period.c.register_id.in_(bindparam("register_ids", expanding=True)),
+        register_period.c.closed_ns.is_(None),
+    )
+    .order_by(register_period.c.register_id)
+    .with_for_update()
+)
 _WRITE = update(register_period).where(
     register_period.c.account_id == bindparam("of_account"),
     register_period.c.register_id == bindparam("of_register"),
@@ -168,6 +179,15 @@ def find_open_period(
     return None if row is None else Period(row)
 
 
+def lock_open_periods(
+    connection: Connection, *, account_id: str, register_ids: Iterable[str]
+) -> dict[str, Period]:
+    """Return the open periods of those of some registers that are open, locked in one order."""
+    values = {"account_id": account_id, "register_ids": sorted(set(register_ids))}
+    rows = connection.execute(_SEVERAL_OPEN_LOCKED, values).mappings()
+    return {row["register_id"]: Period(row) for row in rows}
+
+
 def lock_register(connection: Connection, *, account_id: str, register_id: str) -> None:
     """Keep others from opening a register until the transaction ends; its events go on.
 
@@ -194,6 +214,28 @@ def locked_period(connection: Connection, *, account_id: str, register_id: str) 
     if found is None:
         raise register_is_closed(register_id)
     return found
+
+
+def opened_by(connection: Connection, *, account_id: str, register_id: str) -> str:
+    """Return who opened a register.
+
+    Raises:
+        WrongState: It is closed.
+    """
+    place = {"account_id": account_id, "register_id": register_id}
+    row = connection.execute(_OPEN, place).mappings().first()
+    if row is None:
+        raise register_is_closed(register_id)
+    return str(row["opened_by"])
+
+
+def open_register_ids(connection: Connection, *, account_id: str) -> list[str]:
+    """Return the registers of an account that are open, by their ids."""
+    columns = register_period.c
+    statement = select(columns.register_id).where(
+        columns.account_id == account_id, columns.closed_ns.is_(None)
+    )
+    return list(connection.execute(statement.order_by(columns.register_id)).scalars())
 
 
 def register_is_closed(register_id: str) -> WrongState:

@@ -124,6 +124,13 @@ def accounts_without_session(connection: Connection, *, now_ns: int, count: int)
     return list(connection.execute(statement.order_by(account.c.account_id).limit(count)).scalars())
 
 
+def purge(connection: Connection, *, now_ns: int) -> bool:
+    """Remove the sessions and the links that have ended; there are no more then."""
+    connection.execute(delete(back_office_session).where(_has_ended(now_ns)))
+    connection.execute(delete(back_office_link).where(back_office_link.c.expires_ns <= now_ns))
+    return False
+
+
 # --- links -----------------------------------------------------------------------------------
 
 

@@ -10,24 +10,28 @@ from sqlalchemy.exc import DBAPIError
 from engine.errors import StoreUnavailable
 from server.storage import migrations, sqlite_errors
 from server.storage.announcements import Announcements
-from server.storage.lease import Lease
+from server.storage.lease import LOCK_FILE, Lease
 from server.storage.sqlite_connections import READERS, reader_engine, writer_engine
 from server.storage.sqlite_writer import Writer
 from server.storage.stats import StoreStats
 from server.storage.store import Settled, Store, Work
 from server.storage.turns import Turn, Waiting
+from server.storage.write_turns import WriteTurns
 
 T = TypeVar("T")
 
 DATABASE_FILE: Final = "tillcore.sqlite3"
-LOCK_FILE: Final = "tillcore.lock"
 
 
 class SqliteStore(Store):
     """A directory with a database, under an exclusive lease."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, lease: int | None = None) -> None:
         """Open the database, which is made and migrated as needed; call in the event loop.
+
+        Args:
+            directory: The data directory.
+            lease: The descriptor of a lease that several processes share; None to take it alone.
 
         Raises:
             StoreUnavailable: Another process has the directory, or the database is not usable.
@@ -39,11 +43,13 @@ class SqliteStore(Store):
         self.stats = StoreStats()
         self.announcements = Announcements()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lease = Lease(directory / LOCK_FILE)
+        is_shared = lease is not None
+        self._lease = Lease(directory / LOCK_FILE) if lease is None else Lease.shared(lease)
         path = directory / DATABASE_FILE
         try:
             self._writer = Writer(
-                writer_engine(path),
+                writer_engine(path, WriteTurns(directory) if is_shared else None),
+                is_shared=is_shared,
                 on_failure=self._on_failure,
                 stats=self.stats,
                 announcements=self.announcements,

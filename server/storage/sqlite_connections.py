@@ -8,28 +8,37 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
+from server.storage.write_turns import TurnTaking, WriteTurns
+
 BUSY_MS: Final = 2_000
-"""How long a statement waits for a lock of another process, which should not be there at all."""
+"""How long a statement waits for a lock of another process: one that recovers the log after a
+worker was killed, or a tool. Writers wait in `write_turns`."""
 
 READERS: Final = 4
 _STATEMENTS_CACHED = 512
 
 
-def writer_engine(path: Path) -> Engine:
+def writer_engine(path: Path, turns: WriteTurns | None = None) -> Engine:
     """Return the engine of the connection that owns writes and checkpoints; it makes the file.
 
     Every commit is synced to the disk. Checkpoints are run by the writer between transactions: an
     automatic one would report its failure as that of a commit that is durable already.
+
+    Args:
+        path: Of the file.
+        turns: In which processes that share the file write; None for one that has it alone.
     """
 
     def connect() -> sqlite3.Connection:
-        return _connect(
+        connection = _connect(
             f"file:{quote(str(path))}",
             "PRAGMA journal_mode = WAL",
             "PRAGMA synchronous = FULL",
             "PRAGMA wal_autocheckpoint = 0",
             "PRAGMA foreign_keys = ON",
         )
+        connection.turns = turns
+        return connection
 
     return _with_begin(
         create_engine("sqlite://", creator=connect, poolclass=NullPool), "BEGIN IMMEDIATE"
@@ -46,7 +55,7 @@ def reader_engine(path: Path) -> Engine:
     return _with_begin(create_engine("sqlite://", creator=connect, **pool), "BEGIN")
 
 
-def _connect(uri: str, *pragmas: str) -> sqlite3.Connection:
+def _connect(uri: str, *pragmas: str) -> TurnTaking:
     # Transactions are begun by us, and a connection moves between threads, one at a time.
     connection = sqlite3.connect(
         uri,
@@ -55,6 +64,7 @@ def _connect(uri: str, *pragmas: str) -> sqlite3.Connection:
         check_same_thread=False,
         timeout=BUSY_MS / 1000,
         cached_statements=_STATEMENTS_CACHED,
+        factory=TurnTaking,
     )
     try:
         for pragma in pragmas:
@@ -67,7 +77,10 @@ def _connect(uri: str, *pragmas: str) -> sqlite3.Connection:
 
 def _with_begin(engine: Engine, statement: str) -> Engine:
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(statement)
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, TurnTaking), driver
+        with driver.beginning():
+            connection.exec_driver_sql(statement)
 
     event.listen(engine, "begin", begin)
     return engine

@@ -21,8 +21,8 @@ from server.storage.turns import Turn, settle_all
 GROUP_MAX: Final = 64
 """How many works share one commit at most."""
 
-CHECKPOINT_WORKS: Final = 256
-"""After so many works what they wrote is moved from the log into the file."""
+CHECKPOINT_ROWS: Final = 4_096
+"""After so many rows what was written is moved from the log into the file."""
 
 CHECKPOINT_IDLE_SECONDS: Final = 1.0
 """What is in the log is moved when nothing was written for so long."""
@@ -42,6 +42,7 @@ class Writer:
         engine: Engine,
         *,
         on_failure: Callable[[str], None],
+        is_shared: bool = False,
         stats: StoreStats | None = None,
         announcements: Announcements | None = None,
     ) -> None:
@@ -51,6 +52,7 @@ class Writer:
             engine: Of `sqlite_connections.writer_engine`.
             on_failure: Called in the writer's thread when it cannot go on for good, with the
                 reason.
+            is_shared: Whether other processes write to the file as well.
             stats: Counts the commits.
             announcements: Told of every commit.
 
@@ -61,6 +63,7 @@ class Writer:
         self._connection = engine.connect()
         self._queue: queue.SimpleQueue[Turn[Any] | None] = queue.SimpleQueue()
         self._on_failure = on_failure
+        self._is_shared = is_shared
         self._stats = StoreStats() if stats is None else stats
         self._announcements = Announcements() if announcements is None else announcements
         self._failure = ""
@@ -90,7 +93,8 @@ class Writer:
         """Move the log into the file, which no reader holds any more, and close."""
         try:
             if not self._failure:
-                self._checkpoint("TRUNCATE")
+                # The whole log is moved when nobody else writes: others would wait for it.
+                self._checkpoint("PASSIVE" if self._is_shared else "TRUNCATE")
         finally:
             self._connection.close()
             self._engine.dispose()
@@ -107,7 +111,7 @@ class Writer:
                 failpoints.reach("before_reply")
                 settle_all(group)
             is_idle = not group
-            if self._unchecked_count and (is_idle or self._unchecked_count >= CHECKPOINT_WORKS):
+            if self._unchecked_count and (is_idle or self._unchecked_count >= CHECKPOINT_ROWS):
                 self._checkpoint("PASSIVE")
 
     def _next_group(self) -> tuple[list[Turn[Any]], bool]:
@@ -137,6 +141,7 @@ class Writer:
         try:
             failpoints.reach("before_begin")
             transaction = self._connection.begin()
+            row_count = driver_of(self._connection).total_changes
             failpoints.reach("after_begin")
         except DBAPIError as error:
             self._fail(group, self._trouble(error, is_unknown=False))
@@ -163,7 +168,7 @@ class Writer:
             return
         self._stats.committed(group_size=len(group), elapsed_ns=elapsed_ns)
         self._announcements.committed(self._connection)
-        self._unchecked_count += len(group)
+        self._unchecked_count += driver_of(self._connection).total_changes - row_count
 
     def _run_work(self, turn: Turn[Any], *, is_shared: bool) -> None:
         """Run one work; what it did is undone alone if it fails.

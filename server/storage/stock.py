@@ -1,12 +1,10 @@
 """Store stock: apply events to levels, list both, and keep stock counts."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
-    Executable,
     RowMapping,
     and_,
     bindparam,
@@ -31,7 +29,7 @@ from engine.strict_json import shown_text
 from server.storage.counter_tables import counter
 from server.storage.counters import next_number
 from server.storage.exports import ExportEvent, ExportKind
-from server.storage.statements import insert, insert_into
+from server.storage.statements import RowsInsert, insert
 from server.storage.stock_tables import stock_count, stock_count_line, stock_event, stock_level
 
 _COUNTER = "stock_event"
@@ -44,7 +42,8 @@ _LEVELS = select(stock_level).where(
         bindparam("items", expanding=True)
     ),
 )
-_INSERT_EVENTS = stock_event.insert()
+_INSERT_EVENTS = RowsInsert(stock_event)
+_WRITE_LEVELS = RowsInsert(stock_level, replaced=["quantity_micros"])
 
 
 class StoredEvent(NamedTuple):
@@ -97,32 +96,17 @@ def record_events(
     )
     keys = sorted({(event.stock_location_id, *event.item.order) for event in events})
     known = [_level(row) for row in _rows_of(connection, keys, account_id=account_id)]
-    rows = [
-        {
-            "account_id": account_id,
-            "stock_location_id": level.stock_location_id,
-            **_item_columns(level.item),
-            "quantity_micros": level.quantity_micros,
-        }
+    rows: list[tuple[object, ...]] = [
+        (account_id, level.stock_location_id, *level.item.order, level.quantity_micros)
         for level in levels_after(known, events)
     ]
-    connection.execute(_writing_levels(connection.dialect.name), rows)
+    _WRITE_LEVELS.execute(connection, rows)
     stored = [StoredEvent(first + index, event) for index, event in enumerate(events)]
-    connection.execute(
-        _INSERT_EVENTS,
-        [_event_columns(each, account_id=account_id, request_id=request_id) for each in stored],
+    _INSERT_EVENTS.execute(
+        connection,
+        [_event_row(each, account_id=account_id, request_id=request_id) for each in stored],
     )
     return stored
-
-
-@cache
-def _writing_levels(dialect_name: str) -> Executable:
-    """Return the statement that writes a level, whether it is new or not."""
-    statement = insert_into(stock_level, dialect_name=dialect_name)
-    return statement.on_conflict_do_update(
-        index_elements=["account_id", "stock_location_id", "product_id", "variant_id"],
-        set_={"quantity_micros": statement.excluded.quantity_micros},
-    )
 
 
 def lock_stock(connection: Connection, *, account_id: str) -> None:
@@ -373,18 +357,28 @@ _EVENT_COLUMNS = (
 """Members of an event that have a column of their name."""
 
 
-def _event_columns(
+def _event_row(
     stored: StoredEvent, *, account_id: str, request_id: str | None
-) -> dict[str, object]:
+) -> tuple[object, ...]:
+    """Return the row of an event, in the order of the columns of its table."""
     event = stored.event
-    return {
-        "account_id": account_id,
-        "event_number": stored.event_number,
-        "type": event.type.value,
-        "request_id": request_id,
-        **_item_columns(event.item),
-        **{name: getattr(event, name) for name in _EVENT_COLUMNS},
-    }
+    product_id, variant_id = event.item.order
+    return (
+        account_id,
+        stored.event_number,
+        event.stock_location_id,
+        product_id,
+        variant_id,
+        event.type.value,
+        event.timestamp_ns,
+        event.adjustment_micros,
+        event.new_stock_value_micros,
+        event.sale_id,
+        event.stock_count_id,
+        event.stock_count_expected_micros,
+        event.stock_count_diff_micros,
+        request_id,
+    )
 
 
 def _event(row: RowMapping) -> StoredEvent:

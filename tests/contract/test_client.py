@@ -213,6 +213,31 @@ def test_checkout_when_completed_then_is_found_totalled_and_returned(
     assert 1 == aggregated.sale_count
 
 
+def test_checkouts_when_completed_together_then_each_has_its_result(
+    client: Any, register_id: str
+) -> None:
+    def checkout(basket: v1.Basket) -> v1.CompleteCheckoutRequest:
+        return v1.CompleteCheckoutRequest(register_id=register_id, cashier_id="demo", basket=basket)
+
+    wanted = [checkout(coffees(n, payments=[cash(28 * n)])) for n in (1, 2)]
+    wanted.insert(1, checkout(ghosts()))
+    done = client.complete_checkouts(wanted, view=v1.CHECKOUT_VIEW_NUMBERS)
+    again = list(client.stream_checkouts(wanted))
+
+    assert isinstance(done[1], InvalidArgument)
+    assert isinstance(again[1], InvalidArgument)
+    ids = [each.checkout_id for each in wanted]
+    assert 3 == len(set(ids))
+    assert [ids[0], ids[2]] == [each.checkout.identifier for each in (done[0], done[2])]
+    assert [False, False, True, True] == [
+        each.replayed for each in (done[0], done[2], again[0], again[2])
+    ]
+    numbers = [
+        [each.checkout.sales[0].sequence_number for each in (a[0], a[2])] for a in (done, again)
+    ]
+    assert numbers[0] == numbers[1]
+
+
 def test_checkout_when_id_is_not_given_then_has_one(client: Any, register_id: str) -> None:
     basket = coffees(1, payments=[cash(28)])
     done = [

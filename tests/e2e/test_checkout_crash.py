@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,15 @@ from server.storage import StoreSettings, open_store
 from server.storage.failpoints import POINTS, VARIABLE
 from server.storage.sale_tables import returned_line, sale
 from server.storage.stock_tables import stock_level
-from tests.support.checkout_child import KEY_FILE, checkout_id, is_return, sell
+from tests.support.checkout_child import (
+    BATCH,
+    KEY_FILE,
+    TOGETHER,
+    checkout_id,
+    is_return,
+    sell,
+    sell_together,
+)
 from tests.support.checkouts import (
     Clock,
     Desk,
@@ -38,9 +47,9 @@ async def prepare(directory: Path) -> None:
         await store.write(partial(add_accounts, plans=FixedPlans(danish_shop()), key=key))
 
 
-def killed_child(directory: Path, failpoint: str) -> dict[str, str]:
+def killed_child(directory: Path, failpoint: str, *words: str) -> dict[str, str]:
     """Sell until the failpoint; return what was acknowledged by the id of the checkout."""
-    arguments = ("tests.support.checkout_child", str(directory), "0", str(COUNT))
+    arguments = ("tests.support.checkout_child", str(directory), "0", str(COUNT), *words)
     with subprocess.Popen(
         [sys.executable, "-m", *arguments],
         stdout=subprocess.PIPE,
@@ -90,3 +99,27 @@ def test_checkouts_when_killed_at_a_point_then_nothing_is_lost_or_doubled(
 
     assert len(acknowledged) < COUNT
     asyncio.run(check(tmp_path, acknowledged))
+
+
+@pytest.mark.parametrize("point", ["after_begin", "before_commit", "after_commit"])
+def test_batches_when_killed_at_a_point_then_nothing_is_lost_or_doubled(
+    tmp_path: Path, point: str
+) -> None:
+    asyncio.run(prepare(tmp_path))
+
+    acknowledged = killed_child(tmp_path, f"{point}:3", TOGETHER)
+
+    assert len(acknowledged) < COUNT
+    # The batch that was cut off is sent again as a whole.
+    again = asyncio.run(sent_again(tmp_path, range(2 * BATCH, 3 * BATCH)))
+    asyncio.run(check(tmp_path, acknowledged | again))
+
+
+async def sent_again(directory: Path, numbers: Iterable[int]) -> dict[str, str]:
+    """Send a batch; return the lines of its checkouts by their ids."""
+    key = open_journal_key(directory / KEY_FILE)
+    with ThreadPoolExecutor(2) as executor:
+        async with open_store(StoreSettings(directory=directory / "data")) as store:
+            desk = CheckoutDesk(store, FixedPlans(danish_shop()), key, executor=executor)
+            lines = await sell_together(desk, store, numbers)
+    return {line.split(maxsplit=1)[0]: line for line in lines}

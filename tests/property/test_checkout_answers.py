@@ -17,8 +17,8 @@ from engine.model import (
 )
 from engine.plan import compile_plan
 from engine.records.sales import read_checkout
-from engine.render_sale import checkout_json
-from engine.split import split
+from engine.render_sale import checkout_documents, checkout_json, sale_json
+from engine.split import sale_of, split
 from engine.strict_json import decode
 from server.checkouts.answers import as_stored
 from server.checkouts.completion import Recorded
@@ -84,7 +84,9 @@ def test_as_stored_when_random_checkouts_then_the_message_of_the_document(seed: 
             continue
         made = made_of(basket, result, number)
         numbers = tuple(SaleNumbers(7, 9) for _ in made.sales)
-        document = checkout_json(made)
+        document, documents = checkout_documents(made)
+        assert checkout_json(made) == document
+        assert [sale_json(sale_of(made, part)) for part in made.sales] == list(documents)
 
         answered = as_stored(made, document)
 

@@ -1,20 +1,30 @@
 """A process that sells until it is killed: one line for each checkout that was acknowledged.
 
-    python -m tests.support.checkout_child DIRECTORY FIRST COUNT
+    python -m tests.support.checkout_child DIRECTORY FIRST COUNT [together]
 
-Every fourth checkout takes goods of the one before it back.
+Every fourth checkout takes goods of the one before it back. Several tasks complete them one by one,
+or they are completed together, a batch after the other.
 """
 
 import asyncio
+import itertools
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from engine.model import Basket, BasketLine, Payment
 from engine.records.sales import read_checkout
 from engine.strict_json import decode
-from server.checkouts.completion import Completion, Wanted, WantedLine, WantedReturn
+from server.checkouts.completion import (
+    Completion,
+    Recorded,
+    Wanted,
+    WantedLine,
+    WantedReturn,
+)
 from server.checkouts.desk import CheckoutDesk
+from server.checkouts.line import CheckoutLine
 from server.journal_key import open_journal_key
 from server.storage import Store, StoreSettings, open_store
 from server.storage.checkouts import find_checkout
@@ -22,6 +32,8 @@ from tests.support.checkouts import NOW_NS, OTHER_TILL, OURS, TILL, UNIT, FixedP
 from tests.support.core_server import danish_shop
 
 TASKS = 8
+BATCH = 8
+TOGETHER = "together"
 KEY_FILE = "journal-key.pem"
 
 
@@ -75,14 +87,33 @@ async def sell(desk: CheckoutDesk, store: Store, number: int) -> str | None:
     wanted = await completion(store, number)
     if wanted is None:
         return None
-    recorded = await desk.complete(OURS, wanted)
-    (made,) = recorded.checkout.sales
-    numbers = recorded.numbers[0]
-    return f"{wanted.checkout_id} {made.identifier} {made.sequence_number} {numbers.account_number}"
+    return line_of(await desk.complete(OURS, wanted))
 
 
-async def run(directory: Path, first: int, count: int) -> None:
-    """Sell with several tasks at once."""
+def line_of(recorded: Recorded) -> str:
+    """Return the id of a checkout and the id and the numbers of its sale."""
+    made = recorded.checkout
+    (of_sale,), numbers = made.sales, recorded.numbers[0]
+    own = (made.identifier, of_sale.identifier, of_sale.sequence_number, numbers.account_number)
+    return " ".join(map(str, own))
+
+
+async def sell_together(desk: CheckoutDesk, store: Store, numbers: Iterable[int]) -> list[str]:
+    """Complete checkouts in one call; return their lines when all of them are recorded."""
+    wanted = [await completion(store, number) for number in numbers]
+    line = CheckoutLine(desk, OURS)
+    tasks = [line.join(each) for each in wanted if each is not None]
+    return list(map(line_of, await asyncio.gather(*tasks)))
+
+
+def say(line: str) -> None:
+    """Acknowledge a checkout."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def run(directory: Path, first: int, count: int, *, is_together: bool) -> None:
+    """Sell with several tasks at once, or in batches."""
     key = open_journal_key(directory / KEY_FILE)
     waiting = iter(range(first, first + count))
     with ThreadPoolExecutor(2) as executor:
@@ -93,11 +124,15 @@ async def run(directory: Path, first: int, count: int) -> None:
                 for number in waiting:
                     line = await sell(desk, store, number)
                     if line is not None:
-                        sys.stdout.write(f"{line}\n")
-                        sys.stdout.flush()
+                        say(line)
 
-            await asyncio.gather(*(work() for _ in range(TASKS)))
+            if not is_together:
+                await asyncio.gather(*(work() for _ in range(TASKS)))
+            while batch := list(itertools.islice(waiting, BATCH)):
+                for line in await sell_together(desk, store, batch):
+                    say(line)
 
 
 if __name__ == "__main__":
-    asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    has_word = sys.argv[4:] == [TOGETHER]
+    asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), is_together=has_word))

@@ -40,12 +40,13 @@ os.execv(sys.argv[2], sys.argv[2:])
 class PostgresServer:
     """A PostgreSQL of its own, on a socket in a temporary directory."""
 
-    def __init__(self) -> None:
-        """Make the cluster and start the server.
+    def __init__(self, *, is_durable: bool = False) -> None:
+        """Make the cluster and start the server, which syncs to the disk only if it is to.
 
         PostgreSQL refuses to run as root, and another user may not see this environment: its
         programs are copied, and root becomes nobody.
         """
+        self._fsync = "on" if is_durable else "off"
         self.directory = Path(tempfile.mkdtemp(prefix="tillcore-postgres-"))
         self._user = "nobody" if os.geteuid() == 0 else None
         try:
@@ -98,7 +99,8 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         # Nobody pulls the plug on a test: what the kernel has is safe.
-        options = f"-k {self.directory} -c listen_addresses= -c fsync=off -c max_connections=200"
+        options = f"-k {self.directory} -c listen_addresses= -c max_connections=200"
+        options += f" -c fsync={self._fsync}"
         log = str(self.directory / "server.log")
         self._run("pg_ctl", "start", "-w", "-D", self._cluster, "-l", log, "-o", options)
 

@@ -167,6 +167,24 @@ async def _stream_basket(caller: Caller, _: Foreign) -> int:
     return int(answer.status.code)
 
 
+async def _complete_many(caller: Caller, _: Foreign) -> int:
+    """Complete a checkout at a register of another account; the answer is in band."""
+    own = at_register(THEIR_ID["register"])["CompleteCheckout"]
+    many = request("CompleteCheckouts", requests=[request("CompleteCheckout", **own)])
+    answer = await caller.call(many)
+    return int(answer.results[0].status.code)
+
+
+async def _stream_checkout(caller: Caller, _: Foreign) -> int:
+    """Complete a checkout at a register of another account; the answer is in band."""
+    own = at_register(THEIR_ID["register"])["CompleteCheckout"]
+    stream = caller.stream("StreamCheckouts")
+    await stream.write(request("StreamCheckouts", request=request("CompleteCheckout", **own)))
+    answer = await stream.read()
+    stream.cancel()
+    return int(answer.result.status.code)
+
+
 def _preview(index: int) -> Send:
     """Return a call that previews an export of something of another account."""
 
@@ -272,6 +290,8 @@ CASES: Final[Mapping[str, Case | NoId]] = {
         "EvaluateBaskets", market_id=THEIR_ID["market"], baskets=[lamps()]
     )._replace(code=INVALID_ARGUMENT),
     "StreamBaskets": Case((_stream_basket,), code=INVALID_ARGUMENT),
+    "CompleteCheckouts": Case((_complete_many,)),
+    "StreamCheckouts": Case((_stream_checkout,)),
     "EditBasket": Case((_resume,)),
     # StockService, OrderService
     **{name: case(name, **fields) for name, fields in REQUESTS.items()},
@@ -320,6 +340,16 @@ CASES: Final[Mapping[str, Case | NoId]] = {
     "GetRegisterClose": _at_their_register("GetRegisterClose", sequence_number=1),
     "RenderRegisterClose": _at_their_register(
         "RenderRegisterClose", sequence_number=1, format=report_pb2.REPORT_FORMAT_HTML
+    ),
+    "RenderRegisterTotals": Case(
+        tuple(
+            _at_their_register(
+                "RenderRegisterTotals",
+                x_report_id=x_report_id,
+                format=report_pb2.REPORT_FORMAT_HTML,
+            ).sends[0]
+            for x_report_id in ("", "x")
+        )
     ),
     "ListRegisterCloses": _at_their_places("ListRegisterCloses"),
     "SumRegisterCloses": _at_their_places(

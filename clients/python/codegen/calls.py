@@ -25,6 +25,9 @@ from codegen.schema import (
 HAND_WRITTEN = frozenset({"BasketService", "AggregationService"})
 """Services whose calls are methods of the clients themselves."""
 
+HAND_WRITTEN_METHODS = frozenset({"CompleteCheckouts", "StreamCheckouts"})
+"""And such methods of other services."""
+
 _TIME = "The time for all attempts; that of the client's policy when it is None."
 _STREAM_TIME = "The time for the whole stream, which is sent once; any time when it is None."
 _WIDTH = 99
@@ -90,7 +93,7 @@ def module_of_calls(schema: FileDescriptorSet, *, is_async: bool) -> str:
     body = [
         _method(call, types, is_async=is_async)
         for call in calls(schema)
-        if call.service not in HAND_WRITTEN
+        if call.service not in HAND_WRITTEN and call.method.name not in HAND_WRITTEN_METHODS
     ]
     names = ["Iterable", "Mapping", *(["AsyncIterable", "AsyncIterator"] if is_async else [])]
     names += [] if is_async else ["Iterator"]

@@ -38,7 +38,13 @@ READING_VERBS = (
 )
 """How the names of methods begin that store nothing; a session of EditBasket is in memory."""
 
-REPEATABLE_VERBS = (*READING_VERBS, "Import", "RecordStockCount")
+REPEATABLE_VERBS = (
+    *READING_VERBS,
+    "CompleteCheckouts",
+    "Import",
+    "RecordStockCount",
+    "StreamCheckouts",
+)
 """And of those that store the same when they are called again; others say so with `replayed`."""
 
 ID_FIELDS = frozenset(

@@ -8,6 +8,7 @@ import grpc.aio
 
 from tillcore_client import v1
 from tillcore_client.async_edit_session import AsyncEditSession
+from tillcore_client.batch import CheckoutBatch, CheckoutStream
 from tillcore_client.connection import OPTIONS, Tls, metadata_of
 from tillcore_client.errors import CallError
 from tillcore_client.results import result_of
@@ -167,6 +168,68 @@ class AsyncClient(AsyncCalls):
         """
         opening = v1.OpenSession(market_id=market_id, context=context, basket=basket)
         return AsyncEditSession(self._transport, opening)
+
+    async def complete_checkouts(
+        self,
+        requests: Iterable[v1.CompleteCheckoutRequest],
+        *,
+        view: v1.CheckoutView.ValueType = v1.CHECKOUT_VIEW_UNSPECIFIED,
+        timeout_seconds: float | None = None,
+    ) -> list[v1.CheckoutResult | CallError]:
+        """Record many checkouts, up to 1,000 in one message of at most 4 MiB.
+
+        What the server could not say is sent again under the same ids, as the policy says.
+
+        Args:
+            requests: The checkouts; the results have their order. A bad one does not spoil the
+                others. One without an id gets one, which is written into it.
+            view: How much of each is answered; `CHECKOUT_VIEW_NUMBERS` leaves the lines out.
+            timeout_seconds: The time for all attempts; that of the policy when it is None.
+
+        Raises:
+            CallError: The call as a whole failed. After `UnknownOutcome` the same checkouts can be
+                sent again at any time.
+        """
+        batch = CheckoutBatch(
+            requests, self._transport.policy, view=view, timeout_seconds=timeout_seconds
+        )
+        delay: float | None = 0.0
+        while delay is not None:
+            await self._transport.wait(delay)
+            try:
+                response = await self._transport.call(
+                    methods.COMPLETE_CHECKOUTS,
+                    batch.message(),
+                    timeout_seconds=batch.seconds_left,
+                )
+            except CallError as error:
+                batch.fail(error)
+                break
+            delay = batch.take(response)
+        return batch.results()
+
+    async def stream_checkouts(
+        self,
+        requests: Iterable[v1.CompleteCheckoutRequest] | AsyncIterable[v1.CompleteCheckoutRequest],
+        *,
+        view: v1.CheckoutView.ValueType = v1.CHECKOUT_VIEW_UNSPECIFIED,
+    ) -> AsyncIterator[v1.CheckoutResult | CallError]:
+        """Record each checkout of a stream; yield what became of it, in its order.
+
+        Args:
+            requests: The checkouts, in any number; they are taken ahead of the results. One
+                without an id gets one, which is written into it.
+            view: How much of each is answered; `CHECKOUT_VIEW_NUMBERS` leaves the lines out.
+
+        Raises:
+            CallError: The stream broke. What was not answered can be sent again under the same ids.
+        """
+        stream = CheckoutStream(view=view)
+        messages = (
+            stream.message(sequence, request) async for sequence, request in _counted(requests)
+        )
+        async for answer in self._transport.converse(methods.STREAM_CHECKOUTS, messages):
+            yield stream.result(answer)
 
     async def aggregate_sales(
         self,

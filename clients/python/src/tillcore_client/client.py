@@ -7,6 +7,7 @@ from typing import Self
 import grpc
 
 from tillcore_client import v1
+from tillcore_client.batch import CheckoutBatch, CheckoutStream
 from tillcore_client.connection import OPTIONS, Tls, metadata_of
 from tillcore_client.edit_session import EditSession
 from tillcore_client.errors import CallError
@@ -165,6 +166,68 @@ class Client(Calls):
         """
         opening = v1.OpenSession(market_id=market_id, context=context, basket=basket)
         return EditSession(self._transport, opening)
+
+    def complete_checkouts(
+        self,
+        requests: Iterable[v1.CompleteCheckoutRequest],
+        *,
+        view: v1.CheckoutView.ValueType = v1.CHECKOUT_VIEW_UNSPECIFIED,
+        timeout_seconds: float | None = None,
+    ) -> list[v1.CheckoutResult | CallError]:
+        """Record many checkouts, up to 1,000 in one message of at most 4 MiB.
+
+        What the server could not say is sent again under the same ids, as the policy says.
+
+        Args:
+            requests: The checkouts; the results have their order. A bad one does not spoil the
+                others. One without an id gets one, which is written into it.
+            view: How much of each is answered; `CHECKOUT_VIEW_NUMBERS` leaves the lines out.
+            timeout_seconds: The time for all attempts; that of the policy when it is None.
+
+        Raises:
+            CallError: The call as a whole failed. After `UnknownOutcome` the same checkouts can be
+                sent again at any time.
+        """
+        batch = CheckoutBatch(
+            requests, self._transport.policy, view=view, timeout_seconds=timeout_seconds
+        )
+        delay: float | None = 0.0
+        while delay is not None:
+            self._transport.wait(delay)
+            try:
+                response = self._transport.call(
+                    methods.COMPLETE_CHECKOUTS,
+                    batch.message(),
+                    timeout_seconds=batch.seconds_left,
+                )
+            except CallError as error:
+                batch.fail(error)
+                break
+            delay = batch.take(response)
+        return batch.results()
+
+    def stream_checkouts(
+        self,
+        requests: Iterable[v1.CompleteCheckoutRequest],
+        *,
+        view: v1.CheckoutView.ValueType = v1.CHECKOUT_VIEW_UNSPECIFIED,
+    ) -> Iterator[v1.CheckoutResult | CallError]:
+        """Record each checkout of a stream; yield what became of it, in its order.
+
+        Args:
+            requests: The checkouts, in any number; they are taken ahead of the results, in a
+                thread. One without an id gets one, which is written into it.
+            view: How much of each is answered; `CHECKOUT_VIEW_NUMBERS` leaves the lines out.
+
+        Raises:
+            CallError: The stream broke. What was not answered can be sent again under the same ids.
+        """
+        stream = CheckoutStream(view=view)
+        messages = (
+            stream.message(sequence, request) for sequence, request in enumerate(requests, 1)
+        )
+        for answer in self._transport.converse(methods.STREAM_CHECKOUTS, messages):
+            yield stream.result(answer)
 
     def aggregate_sales(
         self, sales: Iterable[v1.Sale], *, timeout_seconds: float | None = None

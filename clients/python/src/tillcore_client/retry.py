@@ -88,8 +88,12 @@ class Attempts:
     def begin(self) -> float:
         """Count an attempt and return how many seconds it may take."""
         self._count += 1
-        left = max(self._end - self._clock(), 0.0)
-        return min(left, self._policy.attempt_seconds)
+        return min(self.seconds_left, self._policy.attempt_seconds)
+
+    @property
+    def seconds_left(self) -> float:
+        """How many seconds of the time for all attempts are left."""
+        return max(self._end - self._clock(), 0.0)
 
     def delay_after(self, details: Details) -> float:
         """Return how many seconds to wait before the next attempt.
