@@ -28,18 +28,45 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         listen: Host and port; port 0 takes a free one.
         http: Host and port of HTTP; empty for none.
+        front: Address and port of the fast front, or `unix:` and a path; `auto` for
+            127.0.0.1:50052 where that is possible, empty for none.
+        metrics: Host and port of the status pages alone, which HTTP then has without the numbers;
+            empty for none.
         public_url: Where HTTP is reached from outside, such as https://shop.example, for links.
         log_level: What is logged: every call at debug, failed ones at info.
         drain_seconds: How long calls are still taken after SIGTERM, so that a balancer notices.
         grace_seconds: How long calls under way may take after that.
+        workers: How many processes share the addresses.
+        connection_age_seconds: After so long clients are asked to connect anew, 0 for never; None
+            for what suits the number of workers.
     """
 
     listen: str = LISTEN_DEFAULT
     http: str = HTTP_DEFAULT
+    front: str = "auto"
+    metrics: str = ""
     public_url: str = ""
     log_level: LogLevel = "info"
     drain_seconds: float = 0.0
     grace_seconds: float = GRACE_SECONDS_DEFAULT
+    workers: int = 1
+    connection_age_seconds: float | None = None
+
+
+class FrontSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the fast front allows; see docs/front.md.
+
+    Attributes:
+        public: Whether other machines may reach it, though it has no TLS.
+        connections: How many there may be at a time.
+        idle_seconds: How long a connection may be without calls.
+        log_one_of: One of so many calls that went well has a line in the log, 0 for none.
+    """
+
+    public: bool = False
+    connections: int = 10_000
+    idle_seconds: float = 600.0
+    log_one_of: int = 10_000
 
 
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,9 +201,48 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         origins: The other sites whose pages may call RPCs, such as `https://till.example`, with
             spaces between.
+        hosts: The names under which HTTP is asked beside those of `server.public_url` and
+            `server.http`, such as `till.example`, with spaces between. Addresses and `localhost`
+            need not be named.
+        pictures: The other sites whose pictures of products the till shows, such as
+            `https://images.example`, with spaces between.
     """
 
     origins: str = ""
+    hosts: str = ""
+    pictures: str = ""
+
+
+class ImportSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of imports.
+
+    Attributes:
+        keep_days: How long requests, and what became of their items, are kept in the log.
+    """
+
+    keep_days: int = 30
+
+
+class IntegrationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of integrations.
+
+    Attributes:
+        keep_days: How long payments and other actions are kept once they are settled. Whoever
+            repeats one later has it done again.
+    """
+
+    keep_days: int = 400
+
+
+class ReportSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How reports look.
+
+    Attributes:
+        templates: Directory with a `document.html.jinja`, a `document.typ`, or both, in place of
+            ours; docs/reports.md says what they get.
+    """
+
+    templates: Path | None = None
 
 
 class CompatSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +259,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings, by the sections of the file."""
 
     server: ServerSettings = ServerSettings()
+    front: FrontSettings = FrontSettings()
     data: DataSettings = DataSettings()
     database: DatabaseSettings = DatabaseSettings()
     tls: TlsSettings = TlsSettings()
@@ -201,8 +268,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     exports: ExportSettings = ExportSettings()
     mail: MailSettings = MailSettings()
     nats: NatsSettings = NatsSettings()
+    imports: ImportSettings = ImportSettings()
+    integrations: IntegrationSettings = IntegrationSettings()
+    reports: ReportSettings = ReportSettings()
     compat: CompatSettings = CompatSettings()
     http: HttpSettings = HttpSettings()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether one process uses the database, which then is the embedded one."""
+        return not self.database.url and self.server.workers == 1
 
 
 def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:

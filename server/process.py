@@ -3,17 +3,18 @@
 import asyncio
 import random
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import grpc.aio
 from structlog.typing import FilteringBoundLogger
 
-from engine.errors import StoreUnavailable, TillcoreError
+from engine.errors import Reason, StoreUnavailable, TillcoreError, invalid
 from engine.rpc.calls import Calls
 from engine.rpc.server import (
     CORE_SERVICE_NAMES,
@@ -26,8 +27,10 @@ from engine.rpc.server import (
     new_server,
     settle_memory,
 )
+from engine.rpc.supervisor import connection_age
 from server.auth import Authenticator, Gatekeeper, Principal, Scope, required_scopes
 from server.catalogues import AccountCatalogues
+from server.colleague import Colleague
 from server.config import Settings
 from server.exports.exporting import exporting
 from server.exports.log_bell import LogBell
@@ -40,6 +43,7 @@ from server.exports.operator import (
     secret_box_of,
 )
 from server.exports.sandbox import sandbox
+from server.front.opening import opening_front
 from server.http.back_office.links import print_first_links
 from server.http.doors import DoorSettings, new_doors
 from server.http.gate import HttpGate
@@ -48,14 +52,21 @@ from server.http.tools import HttpTools
 from server.http.web_services.settings import WebServiceSettings
 from server.integrations.running import integrating
 from server.journal_key import JournalKey
+from server.keeping import Keep, keeping
 from server.observability.counts import Counts
 from server.observability.metrics import Metrics
 from server.observability.readiness import Readiness
+from server.observability.worker_metrics import WorkerMetrics
 from server.plans import Plans
 from server.registers.recomputing import RECOMPUTATIONS, recomputing
+from server.relay import relaying
+from server.reports.templates import NAMES
 from server.services import SERVICE_NAMES, Parts, Services, add_services, new_services
 from server.storage import Store
 from server.tables.rendering import Rendering
+
+if TYPE_CHECKING:
+    from server.front.door import FrontParts, OpenFront
 
 Clock = Callable[[], int]
 
@@ -76,6 +87,8 @@ class Process(NamedTuple):
         site: Its doors are opened once calls are answered.
         journal_key: Signs the journals.
         is_demo: Whether everybody is let in.
+        colleague: Which of several workers it is; None for the only one.
+        front: The listening socket of the fast front; None for no front.
     """
 
     settings: Settings
@@ -87,6 +100,8 @@ class Process(NamedTuple):
     site: Site
     journal_key: JournalKey
     is_demo: bool
+    colleague: Colleague | None = None
+    front: socket.socket | None = None
 
     @property
     def anybody(self) -> Principal | None:
@@ -113,7 +128,7 @@ async def serve_process(
         InvalidInput: A setting is bad.
         StoreUnavailable: The store failed for good; the next start recovers.
     """
-    server = new_server()
+    server = _new_server(process)
     health = new_health(server)
     counts = Counts()
     async with _parts(process, counts) as parts:
@@ -135,12 +150,72 @@ async def serve_process(
         port = listen(server)
         await server.start()
         tools = _tools(process, parts, services)
-        process.site.open(new_doors(tools, calls, _door_settings(process.settings, parts)))
-        process.site.pages.started(_readiness(process), _metrics(process, parts.plans, counts))
-        settle_memory()
-        announce(port)
-        await _print_links(process)
-        await _drain(server, process, health, calls)
+        async with (
+            _fronting(process, parts, calls, health, counts) as front,
+            _measuring(process, parts.plans, counts, front) as metrics,
+        ):
+            process.site.pages.started(_readiness(process), metrics)
+            process.site.open(new_doors(tools, calls, _door_settings(process.settings, parts)))
+            settle_memory()
+            announce(port)
+            await _print_links(process)
+            await _drain(server, process, health, calls)
+
+
+def _new_server(process: Process) -> grpc.aio.Server:
+    """Return a server without services and without a port.
+
+    Raises:
+        InvalidInput: A setting is bad.
+    """
+    is_shared = process.colleague is not None
+    return new_server(is_shared=is_shared, connection_age_seconds=_connection_age(process))
+
+
+def _connection_age(process: Process) -> float:
+    """Return after how many seconds clients are asked to connect anew, 0 for never.
+
+    Raises:
+        InvalidInput: The setting is bad.
+    """
+    settings = process.settings.server
+    return connection_age(
+        settings.connection_age_seconds,
+        worker_count=settings.workers,
+        field="server.connection_age_seconds",
+    )
+
+
+@asynccontextmanager
+async def _fronting(
+    process: Process, parts: Parts, calls: Calls, health: Health, counts: Counts
+) -> AsyncGenerator["OpenFront | None", None]:
+    """Yield the fast front, which answers until the end of the block; None for none."""
+    settings, signals = process.settings, process.signals
+
+    def front_parts() -> "FrontParts":
+        from server.front.door import FrontParts
+
+        return FrontParts(
+            calls=calls,
+            health=health,
+            keys=parts.authenticator,
+            plans=parts.plans,
+            meter=counts.calls,
+            log=process.log,
+            anybody=process.anybody,
+        )
+
+    async with opening_front(
+        process.front,
+        front_parts,
+        settings.front,
+        signals=signals,
+        age_seconds=_connection_age(process),
+        drain_seconds=settings.server.drain_seconds,
+        log=process.log,
+    ) as front:
+        yield front
 
 
 @asynccontextmanager
@@ -148,14 +223,18 @@ async def _parts(process: Process, counts: Counts) -> AsyncGenerator[Parts, None
     """Yield what services are built over; what runs beside them runs until the end of the block."""
     settings, clock, log, store = process.settings, process.clock, process.log, process.store
     bell, box, rules = LogBell(), secret_box_of(settings), rules_of(settings)
-    links, owner = links_of(settings), uuid.uuid4().hex
+    links, colleague = links_of(settings), process.colleague
+    owner = uuid.uuid4().hex if colleague is None else colleague.worker.id
     async with AsyncExitStack() as stack:
         plans = await stack.enter_async_context(open_plans(store))
         recomputations = await stack.enter_async_context(
             recomputing(store, process.journal_key, clock=clock, log=log)
         )
         transforms = await stack.enter_async_context(
-            sandbox(worker_count=settings.exports.transform_processes)
+            sandbox(
+                worker_count=settings.exports.transform_processes,
+                own_templates=_own_templates(settings),
+            )
         )
         await stack.enter_async_context(
             exporting(
@@ -166,7 +245,7 @@ async def _parts(process: Process, counts: Counts) -> AsyncGenerator[Parts, None
                 mail_server=mail_server_of(settings.mail),
                 folder_root=folder_of(settings),
                 owner=owner,
-                is_alone=not settings.database.url,
+                is_alone=settings.is_alone,
                 clock=clock,
                 monotonic_ns=time.monotonic_ns,
                 random=random.random,
@@ -178,6 +257,11 @@ async def _parts(process: Process, counts: Counts) -> AsyncGenerator[Parts, None
                 dispatching=dispatching_of(settings, owner=owner),
             )
         )
+        await stack.enter_async_context(keeping(store, _keep(settings), clock=clock, log=log))
+        if colleague is not None:
+            await stack.enter_async_context(
+                relaying(store.announcements, colleague.worker, colleague.folder)
+            )
         authenticator = await stack.enter_async_context(_authenticating(store, clock))
         desk = await stack.enter_async_context(integrating(store, box, rules, clock=clock, log=log))
         yield Parts(
@@ -199,6 +283,28 @@ async def _parts(process: Process, counts: Counts) -> AsyncGenerator[Parts, None
         )
 
 
+def _own_templates(settings: Settings) -> str:
+    """Return the operator's directory of templates of reports, empty for none.
+
+    Raises:
+        InvalidInput: It has none of them.
+    """
+    folder = settings.reports.templates
+    if folder is None:
+        return ""
+    if not any((folder / name).is_file() for name in NAMES):
+        expected = f"expected a directory with {' or '.join(NAMES)}, was {folder}"
+        raise invalid("reports.templates", Reason.UNKNOWN_VALUE, expected)
+    return str(folder.resolve())
+
+
+def _keep(settings: Settings) -> Keep:
+    """Return how long what is kept that no export and no catalogue is."""
+    return Keep(
+        import_log_days=settings.imports.keep_days, payment_days=settings.integrations.keep_days
+    )
+
+
 def _tools(process: Process, parts: Parts, services: Services) -> HttpTools:
     """Return what the HTTP doors share with the rest."""
     return HttpTools(
@@ -213,7 +319,8 @@ def _tools(process: Process, parts: Parts, services: Services) -> HttpTools:
 
 async def _print_links(process: Process) -> None:
     """Print a link to the back office for every account that nobody is signed in to."""
-    if process.site.port is None or process.is_demo:
+    is_first = process.colleague is None or process.colleague.worker.is_first
+    if process.site.port is None or process.is_demo or not is_first:
         return
     host = process.settings.server.http.rpartition(":")[0] or "127.0.0.1"
     url = process.settings.server.public_url.rstrip("/") or f"http://{host}:{process.site.port}"
@@ -232,6 +339,8 @@ def _door_settings(settings: Settings, parts: Parts) -> DoorSettings:
         ),
         origins=settings.http.origins.split(),
         is_secure=settings.server.public_url.startswith("https://"),
+        own_templates=_own_templates(settings),
+        pictures=settings.http.pictures.split(),
     )
 
 
@@ -244,15 +353,25 @@ def _readiness(process: Process) -> Readiness:
     )
 
 
-def _metrics(process: Process, plans: Plans, counts: Counts) -> Metrics:
-    return Metrics(
+@asynccontextmanager
+async def _measuring(
+    process: Process, plans: Plans, counts: Counts, front: "OpenFront | None"
+) -> AsyncGenerator[Metrics | WorkerMetrics, None]:
+    """Yield the metrics; those of a worker are told to the others until the end of the block."""
+    metrics = Metrics(
         counts,
         store=process.store,
         plans=plans,
         free_bytes=_free_bytes(process.settings),
         clock=process.clock,
-        others=(RECOMPUTATIONS,),
+        others=(RECOMPUTATIONS,) if front is None else (RECOMPUTATIONS, front.counting),
     )
+    if process.colleague is None:
+        yield metrics
+        return
+    of_all = WorkerMetrics(metrics, process.colleague.worker, process.colleague.folder)
+    async with of_all.serving():
+        yield of_all
 
 
 def _free_bytes(settings: Settings) -> Callable[[], int] | None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final, TextIO
 
 import structlog
-from structlog.typing import WrappedLogger
+from structlog.typing import EventDict, WrappedLogger
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -60,16 +60,27 @@ class LineLogger:
     debug = info = warning = error = critical = exception = msg
 
 
-def configure_log(level: str = "info") -> None:
+def configure_log(level: str = "info", *, worker: int | None = None) -> None:
     """Write the events from a level on as JSON lines to standard error.
+
+    Args:
+        level: The level.
+        worker: Which of several workers this process is, for every line; None without others.
 
     Raises:
         KeyError: The level is not one of `LEVELS`.
     """
     logger = LineLogger(sys.stderr)
+
+    def add_worker(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        if worker is not None:
+            event.setdefault("worker", worker)
+        return event
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            add_worker,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),

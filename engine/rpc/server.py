@@ -40,6 +40,7 @@ DRAIN_SECONDS_DEFAULT: Final = 0.0
 GRACE_SECONDS_DEFAULT: Final = 10.0
 EVALUATION_THREADS: Final = 4
 
+_MS_PER_SECOND: Final = 1000
 _STOP_SECONDS_MAX = 2.0
 """How long the transport may take to stop after its grace."""
 
@@ -69,18 +70,21 @@ class CoreSettings(msgspec.Struct, frozen=True, kw_only=True):
         catalogs: Directories or context files, as `engine.rpc.catalog_files` reads them.
         drain_seconds: How long calls are still taken after SIGTERM, so that a balancer notices.
         grace_seconds: How long calls under way may take after that.
+        connection_age_seconds: After so long clients are asked to connect anew; 0 for never.
     """
 
     listen: str = LISTEN_DEFAULT
     catalogs: tuple[Path, ...] = ()
     drain_seconds: float = DRAIN_SECONDS_DEFAULT
     grace_seconds: float = GRACE_SECONDS_DEFAULT
+    connection_age_seconds: float = 0.0
 
 
 async def run_core(
     settings: CoreSettings,
     *,
     clock: Clock = time.time_ns,
+    is_shared: bool = False,
     on_listening: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Run the stateless core until SIGTERM or SIGINT, and drain it.
@@ -88,6 +92,7 @@ async def run_core(
     Args:
         settings: The settings.
         clock: The moment of baskets that state none.
+        is_shared: Whether other workers have the same port.
         on_listening: Called with the port as soon as calls are answered.
 
     Raises:
@@ -102,7 +107,9 @@ async def run_core(
         ThreadPoolExecutor(EVALUATION_THREADS, thread_name_prefix="evaluate") as executor,
     ):
         catalogues = Catalogues(contexts, executor=executor)
-        server = new_server()
+        server = new_server(
+            is_shared=is_shared, connection_age_seconds=settings.connection_age_seconds
+        )
         calls = Calls(log)
         health_servicer = new_health(server)
         await add_core_services(
@@ -112,7 +119,8 @@ async def run_core(
         port = server.add_insecure_port(settings.listen)
         await server.start()
         settle_memory()
-        log.info("listening", address=settings.listen, port=port, markets=catalogues.market_ids)
+        event = "worker_ready" if is_shared else "listening"
+        log.info(event, address=settings.listen, port=port, markets=catalogues.market_ids)
         on_listening(port)
         await drain_on_signal(
             server,
@@ -125,9 +133,21 @@ async def run_core(
         )
 
 
-def new_server() -> grpc.aio.Server:
-    """Return a server with the options of `OPTIONS` and without services."""
-    return grpc.aio.server(options=OPTIONS)
+def new_server(*, is_shared: bool = False, connection_age_seconds: float = 0.0) -> grpc.aio.Server:
+    """Return a server with the options of `OPTIONS` and without services.
+
+    Args:
+        is_shared: Whether other processes have the same port: the system deals the connections.
+        connection_age_seconds: After so long, give or take a tenth, a client is asked to connect
+            anew, and so may come to another process; calls under way are finished on the old
+            connection, however long they take. 0 for never.
+    """
+    options = dict(OPTIONS)
+    if is_shared:
+        options["grpc.so_reuseport"] = 1
+    if connection_age_seconds:
+        options["grpc.max_connection_age_ms"] = round(connection_age_seconds * _MS_PER_SECOND)
+    return grpc.aio.server(options=tuple(options.items()))
 
 
 def new_health(server: grpc.aio.Server) -> Health:

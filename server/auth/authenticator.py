@@ -56,6 +56,7 @@ class Authenticator:
         self._known: dict[str, _Known] = {}
         self._looking: dict[str, asyncio.Task[_Known | None]] = {}
         self._uses: dict[tuple[str, str], tuple[int, str]] = {}
+        self._forgotten: list[Callable[[str], None]] = []
         self._log = structlog.get_logger().bind()
 
     async def principal(self, text: str, *, address: str) -> Principal:
@@ -86,6 +87,25 @@ class Authenticator:
     def forget(self, key_id: str) -> None:
         """Look a key up anew the next time, because it was revoked here."""
         self._known.pop(key_id, None)
+        for callback in self._forgotten:
+            callback(key_id)
+
+    def on_forgotten(self, callback: Callable[[str], None]) -> None:
+        """Call back with the id of every key that `forget` is told of."""
+        self._forgotten.append(callback)
+
+    def remembered_ns(self, key_id: str) -> int:
+        """Return for how many nanoseconds from now a key is good without another look; 0 for none.
+
+        Whoever lets a key in for so long by himself lets nobody in whom `principal` would refuse.
+        """
+        known = self._known.get(key_id)
+        if known is None or not self._is_good(known):
+            return 0
+        left_ns = REMEMBERED_SECONDS * _NS_PER_SECOND - (self._monotonic_ns() - known.known_ns)
+        if known.expires_ns is not None:
+            left_ns = min(left_ns, known.expires_ns - self._clock())
+        return max(left_ns, 0)
 
     async def run(self) -> None:
         """Write the last uses from time to time, until cancelled."""

@@ -47,6 +47,11 @@ def current_principal() -> Principal:
     return _current.get()
 
 
+def principal_or_none() -> Principal | None:
+    """Return the principal of this call, None when no gate has let it through."""
+    return _current.get(None)
+
+
 def set_principal(principal: Principal) -> None:
     """Make a principal that of this call."""
     _current.set(principal)

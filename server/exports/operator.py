@@ -98,8 +98,7 @@ def dispatching_of(settings: Settings, *, owner: str) -> Dispatching | None:
         credentials=settings.nats.credentials,
         replicas=settings.nats.replicas,
     )
-    is_alone = not settings.database.url
-    return partial(nats_dispatching, broker, owner=owner, is_alone=is_alone)
+    return partial(nats_dispatching, broker, owner=owner, is_alone=settings.is_alone)
 
 
 def secret_box_of(settings: Settings) -> SecretBox:

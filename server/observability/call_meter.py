@@ -1,6 +1,6 @@
 """Count gRPC calls for `engine.rpc.calls`, in plain integers of the event loop's thread."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
@@ -38,6 +38,7 @@ class CallMeter:
             method.name: MethodCounts(method.containing_service.full_name, method.name)
             for method in methods
         }
+        self._sources: list[Callable[[], None]] = []
 
     def started(self, method: str) -> None:
         """Note that a call of a method has begun."""
@@ -49,8 +50,30 @@ class CallMeter:
         counts.handled_counts[code] = counts.handled_counts.get(code, 0) + 1
         counts.times.add(elapsed_ns)
 
+    def add(
+        self,
+        method: str,
+        codes: Mapping[grpc.StatusCode, int],
+        buckets: Sequence[int],
+        elapsed_ns: int,
+    ) -> None:
+        """Add calls of a method that were counted elsewhere: by code, by time, and their time."""
+        counts = self._counts[method]
+        for code, count in codes.items():
+            counts.started_count += count
+            counts.handled_counts[code] = counts.handled_counts.get(code, 0) + count
+        for index, count in enumerate(buckets):
+            counts.times.counts[index] += count
+        counts.times.total += elapsed_ns
+
+    def add_source(self, source: Callable[[], None]) -> None:
+        """Ask a source to `add` what it has, whenever the calls are read."""
+        self._sources.append(source)
+
     def called(self) -> list[MethodCounts]:
         """Return the methods that were called at all."""
+        for source in self._sources:
+            source()
         return [each for each in self._counts.values() if each.started_count]
 
     def failure_count(self, method: str) -> int:

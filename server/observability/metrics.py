@@ -30,6 +30,17 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 STORED_SECONDS: Final = 5
 """How long what the database was asked is not asked again."""
 
+SHARED: Final = frozenset(
+    {
+        "pos_db_free_bytes",
+        "pos_journal_head",
+        "pos_outbox_pending",
+        "pos_outbox_oldest_seconds",
+        "pos_dead_letters",
+    }
+)
+"""Metrics of the database: every process that uses it would tell the same."""
+
 _NS_PER_SECOND: Final = 10**9
 _CHECKOUT_METHODS: Final = ("CompleteCheckout", "VoidCheckout")
 _AUTH_FAILURES: Final = {
@@ -81,6 +92,15 @@ class Metrics(Collector):
 
     async def page(self) -> bytes:
         """Return the metrics in the text format; without what a database in trouble would tell."""
+        await self.refresh()
+        return generate_latest(self._registry)
+
+    def families(self) -> list[Metric]:
+        """Return the metrics with their present values, those of `SHARED` as of `refresh`."""
+        return list(self._registry.collect())
+
+    async def refresh(self) -> None:
+        """Ask the database for what it alone knows, unless that was asked a moment ago."""
         now_ns = self._monotonic_ns()
         age_ns = None if self._asked_ns is None else now_ns - self._asked_ns
         if age_ns is None or age_ns > STORED_SECONDS * _NS_PER_SECOND:
@@ -89,7 +109,6 @@ class Metrics(Collector):
                 self._stored = await self._store.read(read_stored)
             except TillcoreError:
                 self._stored = None
-        return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric with its present value."""
