@@ -52,6 +52,12 @@ app.command(
     name="recompute",
     help="Add up stored sales again, and compare them with the stored totals.",
 )
+app.command(
+    "server.replay.command:run",
+    name="replay",
+    help="Evaluate stored baskets again under other campaigns: what would they have cost?",
+    help_format="markdown",
+)
 app.command("server.operations:account", help="Make accounts.")
 app.command("server.operations:apikey", help="Make keys.")
 app.command("server.export_commands:exports", help="Seal the secrets of exports anew.")
