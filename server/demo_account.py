@@ -14,6 +14,7 @@ from server.catalog.kinds import (
     ATTRIBUTE,
     CAMPAIGN,
     CUSTOMER,
+    EXPENSE,
     FOLDER,
     PRODUCT,
     PRODUCT_GROUP,
@@ -24,6 +25,9 @@ from server.storage import Store
 
 CONTRIBUTION_RATIO_TARGET_MICROS: Final = 500_000
 """Half of what is sold should be left over, so that the till of the demo shows all colours."""
+
+EXCHANGE_RATES_MICROS: Final = {"EUR": 7_460_000}
+"""What a euro is worth at the tills of the demo."""
 
 _PACKAGE: Final = "clients.examples"
 _DIRECTORY: Final = "demo"
@@ -36,7 +40,9 @@ _MARKET_KINDS: Final = {"products": PRODUCT, "campaigns": CAMPAIGN}
 def extended(files: CatalogFiles) -> CatalogFiles:
     """Return the sample catalogue with what the demo sells beside it."""
     market = msgspec.structs.replace(
-        files.context.market, contribution_ratio_target_micros=CONTRIBUTION_RATIO_TARGET_MICROS
+        files.context.market,
+        contribution_ratio_target_micros=CONTRIBUTION_RATIO_TARGET_MICROS,
+        exchange_rates_micros=EXCHANGE_RATES_MICROS,
     )
     members = {
         member: [*files.documents(member), *_documents(kind)]
@@ -47,19 +53,22 @@ def extended(files: CatalogFiles) -> CatalogFiles:
     )
 
 
-async def import_arrangement(store: Store, *, account_id: str, now_ns: int) -> None:
-    """Import what the account has once for all markets: tags, groups, attributes, customers.
+async def import_arrangement(
+    store: Store, *, account_id: str, market_ids: tuple[str, ...], now_ns: int
+) -> None:
+    """Import what arranges the account: tags, groups, attributes, customers, and the expenses.
 
     Args:
         store: Keeps everything.
         account_id: Whose it becomes; the account is there.
+        market_ids: Its markets, each of which has expenses of its own.
         now_ns: The moment, in nanoseconds since 1970-01-01 UTC.
 
     Raises:
         InvalidInput: A file has another shape than the body of its import.
     """
-    for kind in _ACCOUNT_KINDS:
-        target = Target(account_id=account_id, kind=kind)
+    for kind in (*_ACCOUNT_KINDS, EXPENSE):
+        target = Target(account_id=account_id, kind=kind, market_ids=market_ids)
         documents = tuple(_documents(kind))
         await store.write(
             partial(import_documents, documents=documents, target=target, now_ns=now_ns)

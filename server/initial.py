@@ -60,6 +60,7 @@ async def _prepare_demo(
     )
     await import_files(store, new_files, account_id=account_id, now_ns=now_ns)
     if new_files:
-        await import_arrangement(store, account_id=account_id, now_ns=now_ns)
+        market_ids = tuple(each.context.market.id for each in new_files)
+        await import_arrangement(store, account_id=account_id, market_ids=market_ids, now_ns=now_ns)
     sys.stdout.write(f"account {account_id}, key {key.text}\n")
     sys.stdout.flush()

@@ -9,7 +9,8 @@ export function newBasket(shop) {
 
 /** Return whether a basket holds nothing that a customer would miss. */
 export function isEmpty(basket) {
-  return !basket.lineItems.length && !basket.returns?.length && !basket.payments?.length;
+  const { lineItems, returns, quotes, payments } = basket;
+  return !lineItems.length && !returns?.length && !quotes?.length && !payments?.length;
 }
 
 /** Return the first number that no line has. */

@@ -2,7 +2,7 @@
 
 import { button, el, redraw } from "./dom.js";
 import { hints } from "./hints.js";
-import { MICROS_PER_UNIT, amount, micros, money, quantity } from "./money.js";
+import { MICROS_PER_UNIT, amount, micros, money, quantity, tendered } from "./money.js";
 import { localized, t } from "./words.js";
 
 const STATUS_CLASSES = {
@@ -84,11 +84,32 @@ export class BasketPanel {
           "aria-label": t("customer.remove"),
         }),
       button(t("coupon"), this.#do.coupon, { class: "chip", "data-key": "coupon" }),
+      this.#purchaseType(basket),
       coupons.map((coupon) =>
         button(`${coupon} ✕`, () => this.#till.act({ removeCoupon: { coupon } }), {
           class: "chip chosen",
           "aria-label": t("coupon.remove", { coupon }),
         }),
+      ),
+    );
+  }
+
+  /** Return the choice between eating in and taking away, say, where there is one. */
+  #purchaseType(basket) {
+    const types = this.#till.purchaseTypes ?? [];
+    if (!types.length) return null;
+    const chosen = basket.purchaseType ?? "";
+    return el(
+      "select",
+      {
+        class: chosen ? "chip chosen" : "chip",
+        id: "purchase-type",
+        "aria-label": t("purchase"),
+        "data-key": "purchase-type",
+        onchange: (event) => this.#till.set("purchaseType", event.target.value || undefined),
+      },
+      [["", t("purchase.usual")], ...types.map((each) => [each.id, localized(each.name)])].map(
+        ([value, words]) => el("option", { value, selected: value === chosen }, words || value),
       ),
     );
   }
@@ -99,6 +120,8 @@ export class BasketPanel {
     const name = localized(line.name) || line.id;
     const id = line.lineItemId;
     const reference = line.frozen?.returnReference;
+    const isAgreed = Boolean(line.frozen);
+    const isExpense = Boolean(line.behavior?.expense);
     const retail = micros(line.retailPriceMicros);
     return el(
       "li",
@@ -106,7 +129,7 @@ export class BasketPanel {
       el(
         "div",
         { class: "line-main" },
-        reference
+        isAgreed || isExpense
           ? el("span", { class: "line-name" }, name)
           : button(name, () => this.#do.editLine(line), {
               class: "line-name plain",
@@ -127,7 +150,7 @@ export class BasketPanel {
       el(
         "div",
         { class: "line-actions" },
-        !reference && !line.unitCountMicros && this.#stepper(line, name),
+        !isAgreed && !isExpense && !line.unitCountMicros && this.#stepper(line, name),
         line.discounts?.length > 0 &&
           el("span", { class: "quiet" }, t("line.before", { amount: amount(retail, currency) })),
         button("✕", () => this.#remove(line), {
@@ -146,6 +169,8 @@ export class BasketPanel {
       : "";
     return [
       reference ? t("line.returned", { count: quantity(-micros(line.quantityMicros)) }) : "",
+      line.frozen?.quoteReference ? t("line.quoted", { count: quantity(line.quantityMicros) }) : "",
+      line.behavior?.expense ? t("expense") : "",
       ...values,
       localized(line.bundleLabel),
       measure,
@@ -177,6 +202,7 @@ export class BasketPanel {
 
   #remove(line) {
     if (line.frozen?.returnReference) this.#till.removeReturned(line.frozen);
+    else if (line.frozen?.quoteReference) this.#till.removeQuote(line.frozen.quoteReference);
     else this.#till.removeLine(line.lineItemId);
   }
 
@@ -200,7 +226,7 @@ export class BasketPanel {
         ),
       ),
       (this.#till.basket.payments ?? []).map((payment) =>
-        row(this.#till.paymentName(payment.paymentType), amount(payment.amountMicros, currency)),
+        row(this.#till.paymentName(payment.paymentType), tendered(payment, currency)),
       ),
       row(t("total"), money(evaluated.totalMicros, currency), "grand"),
       this.#till.basket.payments?.length > 0 && row(t("due"), money(due, currency), "due"),

@@ -11,7 +11,7 @@ import { localized } from "./words.js";
  */
 export async function readCatalogue(marketId, shopId) {
   const list = (name, member, request) => callPages(`CatalogService/List${name}`, member, request);
-  const [everywhere, here, tags, groups, folders, attributes, customers, campaigns] =
+  const [everywhere, here, tags, groups, folders, attributes, customers, campaigns, expenses] =
     await Promise.all([
       list("Products", "products", { marketId }),
       list("Products", "products", { marketId, shopId }),
@@ -21,7 +21,12 @@ export async function readCatalogue(marketId, shopId) {
       list("Attributes", "attributes"),
       list("Customers", "customers"),
       list("Campaigns", "campaigns", { marketId }),
+      list("Expenses", "expenses", { marketId }),
     ]);
+  const [assets, sites] = await Promise.all([
+    list("CatalogItems", "catalogItems", { kind: "CATALOG_ITEM_KIND_PRODUCT_ASSET" }),
+    pictureSites(),
+  ]);
   const products = new Map(everywhere.map((entry) => [entry.id, entry.product]));
   // The shop's own copy of a product goes before that of all shops.
   for (const entry of here) products.set(entry.id, entry.product);
@@ -34,11 +39,52 @@ export async function readCatalogue(marketId, shopId) {
     attributes: documents(attributes),
     customers: documents(customers),
     campaigns: new Map(campaigns.map((entry) => [entry.id, entry.campaign])),
+    expenses: documents(expenses).map((each) => expenseOf(each, marketId)),
+    pictures: picturesOf([...products.values()], assets, sites),
   });
 }
 
 function documents(entries) {
   return entries.map((entry) => JSON.parse(entry.documentJson, withDigits));
+}
+
+/** Return the sites whose pictures this page may show beside its own. */
+async function pictureSites() {
+  try {
+    return await (await fetch("pictures.json")).json();
+  } catch {
+    return [];
+  }
+}
+
+/** Return the address of a picture for each product that has one on a site that may be shown. */
+function picturesOf(products, assets, sites) {
+  const own = new Map(products.map((product) => [product.id, product.imageUrl]));
+  for (const entry of assets) {
+    const listed = JSON.parse(entry.documentJson);
+    const every = Array.isArray(listed) ? listed : (listed.assets ?? []);
+    const picture = every.find((each) => each.mime_type?.startsWith("image/"));
+    if (picture && !own.get(entry.id)) own.set(entry.id, picture.url);
+  }
+  const mayShow = (url) =>
+    URL.canParse(url) && [location.origin, ...sites].includes(new URL(url).origin);
+  return new Map([...own].filter(([, url]) => url && mayShow(url)));
+}
+
+/** Return an imported expense with its taxes as a basket has them, undefined for the market's. */
+function expenseOf({ id, name, taxes }, marketId) {
+  const own = Array.isArray(taxes) ? taxes : taxes?.[marketId];
+  const found = own?.map((tax) => ({
+    name: inMessage(tax.name),
+    rateMicros: String(exact(tax.rate)),
+    type: `TAX_TYPE_${tax.type.toUpperCase()}`,
+    ...(tax.id && { id: tax.id }),
+  }));
+  return { id, name: inMessage(name), taxes: found && { taxes: found } };
+}
+
+function inMessage(text) {
+  return typeof text === "string" ? { text } : { textByLanguage: text };
 }
 
 /** Keep the digits of a number, where the browser tells them: no amount is a floating one. */

@@ -2,7 +2,7 @@
 
 import { el, field, form, redraw } from "./dom.js";
 import { once, recall } from "./memory.js";
-import { amount, micros, money, quantity } from "./money.js";
+import { amount, micros, money, quantity, tendered } from "./money.js";
 import { call } from "./rpc.js";
 import { hear } from "./screen.js";
 import { localized, setLanguage, t } from "./words.js";
@@ -54,7 +54,7 @@ function showBasket({ evaluated, payments }) {
         el("span", { id: "screen-total" }, money(evaluated.totalMicros, currency)),
         "grand",
       ),
-      payments.map((payment) => row(payment.name, amount(payment.amountMicros, currency))),
+      payments.map((payment) => row(payment.name, tendered(payment, currency))),
       payments.length > 0 && row(t("due"), money(due, currency), "due"),
     ),
   );

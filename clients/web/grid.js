@@ -193,11 +193,21 @@ export class ProductGrid {
         "data-key": `product-${product.id}`,
         "data-product": product.id,
       },
+      this.#picture(product),
       el("span", { class: "tile-name" }, localized(product.name)),
       el("span", { class: "tile-price" }, this.#price(product)),
     );
     tile.style.setProperty("--hue", String(hue(product.productGroup || product.id)));
     return tile;
+  }
+
+  /** Return the picture of a product; one that does not load is left out. */
+  #picture(product) {
+    const url = this.#catalogue.pictures.get(product.id);
+    if (!url) return null;
+    const picture = el("img", { class: "tile-picture", src: url, alt: "", loading: "lazy" });
+    picture.addEventListener("error", () => picture.remove());
+    return picture;
   }
 
   #price(product) {

@@ -8,11 +8,13 @@ import { chooseLine } from "./choice.js";
 import { addCoupon, chooseCustomer } from "./customer_dialog.js";
 import { button, el, redraw, showDialog } from "./dom.js";
 import { record, recordFor } from "./events.js";
+import { payExpense } from "./expenses.js";
 import { ProductGrid } from "./grid.js";
 import { addDiscount, editLine } from "./line_dialog.js";
 import { keep, recall } from "./memory.js";
 import { complain, notify, showTrouble } from "./notices.js";
 import { park, showParked } from "./parked.js";
+import { showQuotes } from "./quotes.js";
 import { takePayment } from "./payment_dialog.js";
 import { showCheckout } from "./receipt.js";
 import { isOpen, keyForm, openForm, placeForm, readPlaces, rememberedPlace } from "./register.js";
@@ -122,6 +124,7 @@ async function sell(places, place) {
   const till = new Till(place, {
     catalogue,
     paymentTypes: places.paymentTypes,
+    purchaseTypes: places.purchaseTypes,
     onChange: () => {
       parts.panel.draw();
       drawBasketButton(till);
@@ -224,6 +227,8 @@ function showOnScreen(till) {
     payments: (basket.payments ?? []).map((each) => ({
       name: till.paymentName(each.paymentType),
       amountMicros: each.amountMicros,
+      foreignCurrency: each.foreignCurrency,
+      foreignCurrencyAmountMicros: each.foreignCurrencyAmountMicros,
     })),
   });
 }
@@ -269,6 +274,8 @@ function drawBar(selling) {
       till && [
         button(t("sales"), () => showSales(till), { "data-key": "sales" }),
         button(t("parked"), () => showParked(till), { "data-key": "parked" }),
+        button(t("quotes"), () => showQuotes(till), { "data-key": "quotes" }),
+        button(t("expense"), () => payExpense(till), { "data-key": "expense" }),
         button(t("reports"), () => showReports(till, () => begin()), {
           "data-key": "reports",
         }),

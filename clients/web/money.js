@@ -39,6 +39,13 @@ export function amount(value, currency, { useGrouping = true } = {}) {
   return format.format(decimal(micros(value)));
 }
 
+/** Return what somebody has paid, in the currency that it was paid in. */
+export function tendered(payment, currency) {
+  return payment.foreignCurrency
+    ? money(payment.foreignCurrencyAmountMicros, payment.foreignCurrency)
+    : amount(payment.amountMicros, currency);
+}
+
 /** Return an amount as somebody types it into a field. */
 export function typed(value, currency) {
   return amount(value, currency, { useGrouping: false });

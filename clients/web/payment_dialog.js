@@ -4,7 +4,7 @@ import { complete } from "./checkout.js";
 import { setting } from "./basket.js";
 import { button, el, field, form, redraw, showDialog } from "./dom.js";
 import { record } from "./events.js";
-import { MICROS_PER_UNIT, amount, micros, money, parsed, typed } from "./money.js";
+import { MICROS_PER_UNIT, micros, money, parsed, tendered, typed } from "./money.js";
 import { t } from "./words.js";
 
 const CASH = "cash";
@@ -57,7 +57,7 @@ class PaymentDialog {
         this.#row(t("total"), money(evaluated.totalMicros, currency)),
         (basket.payments ?? []).map((payment, index) =>
           this.#row(this.#till.paymentName(payment.paymentType), [
-            amount(payment.amountMicros, currency),
+            tendered(payment, currency),
             button("✕", () => this.#setPayments(basket.payments.toSpliced(index, 1)), {
               class: "plain",
               "aria-label": t("payment.remove"),
@@ -71,7 +71,7 @@ class PaymentDialog {
             class: "primary",
             autofocus: true,
           })
-        : [this.#cash(due, currency), this.#others(size)],
+        : [this.#cash(due, currency), this.#foreign(due), this.#others(size)],
     );
     this.#body.querySelector("[autofocus]")?.focus();
   }
@@ -84,7 +84,7 @@ class PaymentDialog {
 
   #cash(due, currency) {
     const cashDue = micros(this.#till.evaluated.payment?.cashDueMicros);
-    const tendered = field(due < 0n ? t("cash.paid.back") : t("cash.tendered"), {
+    const received = field(due < 0n ? t("cash.paid.back") : t("cash.tendered"), {
       inputmode: "decimal",
       value: typed(cashDue, currency),
       id: "tendered",
@@ -99,8 +99,8 @@ class PaymentDialog {
       cashDue !== due &&
         el("p", { class: "quiet" }, t("cash.rounded", { amount: money(cashDue, currency) })),
       form(
-        () => this.#pay(CASH, tendered, true),
-        tendered.box,
+        () => this.#pay(CASH, received, true),
+        received.box,
         el(
           "div",
           { class: "actions" },
@@ -110,12 +110,63 @@ class PaymentDialog {
             due < 0n ? t("cash.back") : t("cash.take"),
           ),
           notes.map((note) =>
-            button(money(note, currency), () => this.#add(CASH, note, tendered), {
+            button(money(note, currency), () => this.#add(CASH, note, received), {
               class: "note",
             }),
           ),
         ),
       ),
+    );
+  }
+
+  /** Return the fields for cash in the currencies that the market has a rate for. */
+  #foreign(due) {
+    const every = this.#till.evaluated.payment?.foreignDue ?? [];
+    if (due < 0n || !every.length) return null;
+    return el(
+      "section",
+      { "aria-label": t("foreign") },
+      el("h3", {}, t("foreign")),
+      every.map(({ currencyCode, amountMicros }) => {
+        const size = field(t("foreign.received", { currency: currencyCode }), {
+          inputmode: "decimal",
+          value: typed(amountMicros, currencyCode),
+          id: `foreign-${currencyCode}`,
+          onfocus: (event) => event.target.select(),
+        });
+        return form(
+          () => this.#payForeign(currencyCode, size),
+          size.box,
+          el(
+            "div",
+            { class: "actions" },
+            el(
+              "button",
+              { class: "primary", "data-currency": currencyCode },
+              t("foreign.take", { currency: currencyCode }),
+            ),
+          ),
+        );
+      }),
+    );
+  }
+
+  async #payForeign(foreignCurrency, source) {
+    const value = parsed(source.input.value);
+    if (value === null || value <= 0n) {
+      source.complain(t("number.expected"));
+      return;
+    }
+    record("CASH_DRAWER_OPENED");
+    // The server makes the amount of it, by the rate of the market.
+    await this.#append(
+      {
+        paymentType: CASH,
+        amountMicros: "0",
+        foreignCurrency,
+        foreignCurrencyAmountMicros: String(value),
+      },
+      source,
     );
   }
 
@@ -161,12 +212,12 @@ class PaymentDialog {
   }
 
   async #add(paymentType, value, source) {
+    await this.#append({ paymentType, amountMicros: String(value) }, source);
+  }
+
+  async #append(payment, source) {
     if (this.#isBusy) return;
-    const payments = [
-      ...(this.#till.basket.payments ?? []),
-      { paymentType, amountMicros: String(value) },
-    ];
-    await this.#setPayments(payments, source);
+    await this.#setPayments([...(this.#till.basket.payments ?? []), payment], source);
   }
 
   async #setPayments(payments, source) {

@@ -87,6 +87,30 @@ export function pdfButton(saleId) {
   return button(t("pdf"), () => download("CheckoutService/RenderReceipt", { saleId }));
 }
 
+/**
+ * Show the X report that a request makes.
+ *
+ * @throws {RpcError} It could not be made.
+ */
+export async function showTotals(request) {
+  const method = "RegisterService/RenderRegisterTotals";
+  const { report } = await call(method, { ...request, format: HTML, language: language() });
+  showDialog(
+    t("x"),
+    (close) => [
+      el("div", { class: "report-place" }, frame(t("x"), report)),
+      el(
+        "div",
+        { class: "actions" },
+        // The same id: it is the same report, and not counted again.
+        button(t("pdf"), () => download(method, request)),
+        button(t("close"), close, { class: "primary", autofocus: true }),
+      ),
+    ],
+    { name: "wide" },
+  );
+}
+
 /** Show the Z report of a close. */
 export function showClose(registerId, sequenceNumber, differences, onclose) {
   const method = "RegisterService/RenderRegisterClose";

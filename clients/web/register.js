@@ -10,12 +10,13 @@ const PLACE = "place";
 
 /** Read the registers, shops, markets, cashiers and payment types of the account. */
 export async function readPlaces() {
-  const [registers, shops, markets, cashiers, paymentTypes] = await Promise.all([
+  const [registers, shops, markets, cashiers, paymentTypes, purchaseTypes] = await Promise.all([
     callPages("AdminService/ListRegisters", "registers"),
     callPages("AdminService/ListShops", "shops"),
     callPages("AdminService/ListMarkets", "markets"),
     callPages("AdminService/ListCashiers", "cashiers"),
     callPages("AdminService/ListPaymentTypes", "paymentTypes"),
+    callPages("AdminService/ListPurchaseTypes", "purchaseTypes"),
   ]);
   return {
     registers,
@@ -23,6 +24,7 @@ export async function readPlaces() {
     markets: markets.map((each) => each.market),
     cashiers,
     paymentTypes,
+    purchaseTypes: purchaseTypes.map((each) => each.purchaseType),
   };
 }
 

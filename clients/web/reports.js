@@ -2,33 +2,34 @@
 
 import { button, el, field, form, showDialog } from "./dom.js";
 import { once } from "./memory.js";
+import { complain } from "./notices.js";
 import { amount, micros, money, parsed } from "./money.js";
-import { showClose } from "./receipt.js";
+import { showClose, showTotals } from "./receipt.js";
 import { call } from "./rpc.js";
 import { dateTime, localized, t } from "./words.js";
 
-/** Show the X report, and the way to the Z report; `closed` is called after the register closed. */
+/**
+ * Show the totals, and the ways to the X and to the Z report; `closed` is called after the register
+ * closed. Looking counts nothing: an X report is one that is made, and is in the journal then.
+ */
 export async function showReports(till, closed) {
   const place = el("div", {}, el("p", { class: "quiet" }, t("wait")));
-  const close = showDialog(t("x"), () => place, { name: "wide" });
+  const close = showDialog(t("reports"), () => place, { name: "wide" });
   try {
-    const answer = await once("x", (xReportId) =>
-      call("RegisterService/GetRegisterTotals", {
-        registerId: till.register.id,
-        xReportId,
-        reportTime: new Date().toISOString(),
-      }),
-    );
+    const { id: registerId } = till.register;
+    const answer = await call("RegisterService/GetRegisterTotals", { registerId });
+    const payments = answer.registerSummary.all?.payments ?? [];
     place.replaceChildren(
       totals(till, answer.registerSummary, answer.baseCurrencyCode),
       el(
         "div",
         { class: "actions" },
+        button(t("x.make"), () => makeX(till), { id: "make-x" }),
         button(
           t("z.make"),
           () => {
             close();
-            askCounts(till, closed);
+            askCounts(till, payments, closed);
           },
           { class: "primary", id: "make-z" },
         ),
@@ -40,6 +41,22 @@ export async function showReports(till, closed) {
 }
 
 // --- the X report --------------------------------------------------------------------------------
+
+/** Make an X report, which is counted once, and show it to be printed. */
+async function makeX(till) {
+  try {
+    await once("x", async (xReportId) => {
+      await showTotals({
+        registerId: till.register.id,
+        cashierId: till.cashier.id,
+        xReportId,
+        reportTime: new Date().toISOString(),
+      });
+    });
+  } catch (error) {
+    complain(error);
+  }
+}
 
 const ROWS = [
   ["count", (summary) => String(summary.count ?? 0)],
@@ -132,14 +149,24 @@ function taxes(found, currency) {
 
 // --- the Z report --------------------------------------------------------------------------------
 
-function askCounts(till, closed) {
+function askCounts(till, payments, closed) {
   const types = till.paymentTypes.filter((type) => type.shouldBeReconciled);
-  const counts = types.map((type) => ({
-    type,
-    counted: field(t("z.counted", { name: type.name || type.id }), { inputmode: "decimal" }),
-    deposited:
-      type.id === "cash" ? field(t("z.deposited"), { inputmode: "decimal", value: "0" }) : null,
-  }));
+  const counts = types.flatMap((type) => [
+    {
+      type,
+      counted: field(t("z.counted", { name: type.name || type.id }), { inputmode: "decimal" }),
+      deposited:
+        type.id === "cash" ? field(t("z.deposited"), { inputmode: "decimal", value: "0" }) : null,
+    },
+    ...foreignOf(payments, type).map((currencyCode) => ({
+      type,
+      currencyCode,
+      counted: field(t("z.counted", { name: `${type.name || type.id} ${currencyCode}` }), {
+        inputmode: "decimal",
+      }),
+      deposited: null,
+    })),
+  ]);
   const comment = field(t("z.comment"), { maxlength: 1000 });
   const trouble = el("p", { class: "error", role: "alert" });
   const close = showDialog(t("z"), () =>
@@ -169,10 +196,16 @@ function askCounts(till, closed) {
   counts[0]?.counted.input.focus();
 }
 
+/** Return the foreign currencies in which something was paid, which are counted each. */
+function foreignOf(payments, type) {
+  const paid = payments.find((each) => each.type === type.id)?.foreignCurrencies ?? [];
+  return paid.map((each) => each.currencyCode);
+}
+
 function readCounts(counts) {
   const found = [];
-  for (const { type, counted, deposited } of counts) {
-    const count = { paymentTypeIdentifier: type.id };
+  for (const { type, currencyCode, counted, deposited } of counts) {
+    const count = { paymentTypeIdentifier: type.id, currencyCode };
     for (const [name, source] of [
       ["countedMicros", counted],
       ["depositedAmountMicros", deposited],

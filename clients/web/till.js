@@ -20,8 +20,8 @@ export class Till {
    * @param onChange Called after every change of the basket.
    * @param onState Called with the state of the connection.
    */
-  constructor(place, { catalogue, paymentTypes, onChange, onState }) {
-    Object.assign(this, place, { catalogue, paymentTypes });
+  constructor(place, { catalogue, paymentTypes, purchaseTypes, onChange, onState }) {
+    Object.assign(this, place, { catalogue, paymentTypes, purchaseTypes });
     this.basket = recall(this.#key, null) ?? newBasket(this.shop.id);
     this.evaluated = { currencyCode: this.market.currencyCode };
     this.#onChange = onChange;
@@ -114,6 +114,22 @@ export class Till {
       )
       .filter((each) => each.lineItems.length);
     return this.set("returns", returns.length ? returns : undefined);
+  }
+
+  /** Take a quote or an order into the basket; its lines are as they were agreed. */
+  collect(quote) {
+    return this.attempt((basket) => {
+      const others = (basket.quotes ?? []).filter(
+        (each) => each.quoteReference !== quote.quoteReference,
+      );
+      return setting("quotes", [...others, quote]);
+    });
+  }
+
+  /** Take a quote out of the basket again; it stays to be collected. */
+  removeQuote(reference) {
+    const quotes = (this.basket.quotes ?? []).filter((each) => each.quoteReference !== reference);
+    return this.set("quotes", quotes.length ? quotes : undefined);
   }
 
   /** Set a field of the basket. */

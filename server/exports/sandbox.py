@@ -54,13 +54,21 @@ class SandboxUnavailable(Exception):
 class Sandbox:
     """Some child processes, started when they are first needed; made by `sandbox`."""
 
-    def __init__(self, *, worker_count: int = WORKER_COUNT, limits: Limits = _LIMITS) -> None:
+    def __init__(
+        self,
+        *,
+        worker_count: int = WORKER_COUNT,
+        limits: Limits = _LIMITS,
+        own_templates: str = "",
+    ) -> None:
         """Start nothing yet.
 
         Args:
             worker_count: How many jobs are done at a time.
             limits: What one job may use.
+            own_templates: The operator's directory of templates of reports; empty for none.
         """
+        self._own_templates = own_templates
         self._limits = limits
         self._places = asyncio.Semaphore(worker_count)
         self._idle: list[_Child] = []
@@ -77,6 +85,8 @@ class Sandbox:
         """
         if isinstance(job.transform, Identity):
             return identity.transform(job)
+        if self._own_templates:
+            job = msgspec.structs.replace(job, own_templates=self._own_templates)
         async with self._places:
             answer = await self._answer(job)
         if answer.made is not None:
@@ -151,14 +161,16 @@ async def sandbox(
     *,
     worker_count: int = WORKER_COUNT,
     limits: Limits = _LIMITS,
+    own_templates: str = "",
 ) -> AsyncIterator[Sandbox]:
     """Open a sandbox, and end its children at the end.
 
     Args:
         worker_count: How many jobs are done at a time.
         limits: What one job may use.
+        own_templates: The operator's directory of templates of reports; empty for none.
     """
-    made = Sandbox(worker_count=worker_count, limits=limits)
+    made = Sandbox(worker_count=worker_count, limits=limits, own_templates=own_templates)
     try:
         yield made
     finally:

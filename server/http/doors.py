@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from engine.rpc.calls import Calls
-from server.http import openapi, till, web_services
+from server.http import api_page, openapi, till, web_services
 from server.http.application import new_application
 from server.http.back_office.application import routes as office_routes
 from server.http.browser.door import routes as rpc_routes
@@ -28,11 +28,15 @@ class DoorSettings(NamedTuple):
         web_services: The cash-register web services.
         origins: The other sites whose pages may call RPCs, such as `https://till.example`.
         is_secure: Whether browsers come by TLS though requests here do not say so.
+        own_templates: The operator's directory of templates of receipts; empty for none.
+        pictures: The other sites whose pictures the till shows, such as `https://images.example`.
     """
 
     web_services: WebServiceSettings
     origins: Iterable[str] = ()
     is_secure: bool = False
+    own_templates: str = ""
+    pictures: Iterable[str] = ()
 
 
 def operations(tools: HttpTools, settings: DoorSettings) -> list[Operation]:
@@ -55,13 +59,15 @@ def new_doors(tools: HttpTools, calls: Calls, settings: DoorSettings) -> ASGIApp
         InvalidInput: A setting is bad.
     """
     every = operations(tools, settings)
+    described = openapi.Description(every, calls)
     routes: list[BaseRoute] = [
         Route("/", _to_office),
         *routes_of(every),
         *web_services.routes(tools, settings.web_services),
-        *openapi.routes(every, calls),
+        *openapi.routes(described),
+        *api_page.routes(described),
         *rpc_routes(calls, origins=settings.origins),
-        *till.routes(),
+        *till.routes(own_templates=settings.own_templates, pictures=settings.pictures),
         *office_routes(tools, is_secure=settings.is_secure),
     ]
     return new_application(routes)

@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import Any, Final
 
 import msgspec
+from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import MethodDescriptor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -163,26 +164,39 @@ def document(operations: Sequence[Operation], rpcs: Iterable[MethodDescriptor]) 
     }
 
 
-def routes(operations: Sequence[Operation], calls: Calls) -> list[Route]:
-    """Return the route of the document; it is made when somebody first asks for it.
+class Description:
+    """The document of a server, made when somebody first asks for it."""
 
-    Args:
-        operations: What the doors for programs can do.
-        calls: Has the handlers of all services of the server.
-    """
-    made: list[bytes] = []
+    def __init__(self, operations: Sequence[Operation], calls: Calls) -> None:
+        """Describe a server.
 
-    async def show(request: Request) -> Response:
-        del request
-        if not made:
+        Args:
+            operations: What the doors for programs can do.
+            calls: Has the handlers of all services of the server.
+        """
+        self._operations = operations
+        self._calls = calls
+        self._made: Schema | None = None
+
+    def document(self) -> Schema:
+        """Return the document."""
+        if self._made is None:
             rpcs = [
                 each
                 for each in methods()
-                if each.name in calls.handlers
+                if each.name in self._calls.handlers
                 and not (each.client_streaming or each.server_streaming)
             ]
-            made.append(msgspec.json.encode(document(operations, rpcs)))
-        return Response(made[0], media_type="application/json")
+            self._made = document(self._operations, rpcs)
+        return self._made
+
+
+def routes(described: Description) -> list[Route]:
+    """Return the route of the document."""
+
+    async def show(request: Request) -> Response:
+        del request
+        return Response(msgspec.json.encode(described.document()), media_type="application/json")
 
     return [Route(PATH, show, methods=["GET"], name="openapi")]
 
@@ -229,6 +243,8 @@ def _rpc(rpc: MethodDescriptor, comments: Mapping[str, str]) -> Schema:
     names = " or ".join(sorted(scope.value for scope in scopes))
     comment = comments.get(rpc.full_name, "")
     needs = "Needs no key." if is_public else f"Needs a key with the scope {names}."
+    if rpc.GetOptions().idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS:
+        needs += " It changes nothing, and can be asked for by GET (docs/browsers.md)."
     body: Schema = {"schema": reference_to(rpc.input_type)}
     if rpc.name in _EXAMPLES:
         body["example"] = _EXAMPLES[rpc.name]

@@ -6,7 +6,9 @@ from typing import Final
 from server.http.pages import Page, Pages
 from server.observability.metrics import CONTENT_TYPE, Metrics
 from server.observability.readiness import Readiness
+from server.observability.worker_metrics import WorkerMetrics
 
+METRICS_PATH: Final = "/metrics"
 _OK: Final = Page(200, b"ok\n")
 _STARTING: Final = Page(503, b"starting\n")
 
@@ -16,22 +18,27 @@ class StatusPages:
 
     def __init__(self) -> None:
         self._readiness: Readiness | None = None
-        self._metrics: Metrics | None = None
+        self._metrics: Metrics | WorkerMetrics | None = None
 
-    def started(self, readiness: Readiness, metrics: Metrics) -> None:
+    def started(self, readiness: Readiness, metrics: Metrics | WorkerMetrics) -> None:
         """Note that calls are answered from here on."""
         self._readiness = readiness
         self._metrics = metrics
 
-    def application(self) -> Pages:
-        """Return the ASGI application."""
-        pages: dict[str, Callable[[], Awaitable[Page]]] = {
-            "/livez": self._live,
-            "/startupz": self._startup,
-            "/readyz": self._ready,
-            "/metrics": self._measured,
-        }
-        return Pages(pages)
+    def probes(self) -> Pages:
+        """Return what tells a supervisor how the process is."""
+        return Pages(self._probes())
+
+    def metrics(self) -> Pages:
+        """Return the page with the numbers."""
+        return Pages({METRICS_PATH: self._measured})
+
+    def every(self) -> Pages:
+        """Return all pages, for an address of their own."""
+        return Pages({**self._probes(), METRICS_PATH: self._measured})
+
+    def _probes(self) -> dict[str, Callable[[], Awaitable[Page]]]:
+        return {"/livez": self._live, "/startupz": self._startup, "/readyz": self._ready}
 
     async def _live(self) -> Page:
         """Answer whenever the event loop runs, whatever the database does."""

@@ -1,34 +1,34 @@
 """Render documents as one HTML page: no script, nothing fetched, every text escaped."""
 
 from functools import lru_cache
-from pathlib import Path
-from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from server.reports.document import Document, plain
+from server.reports.templates import HTML, folder_of
 
-TEMPLATES: Final = Path(__file__).parent / "templates"
 
-
-def to_html(documents: tuple[Document, ...]) -> bytes:
+def to_html(documents: tuple[Document, ...], *, own_templates: str = "") -> bytes:
     """Return documents as a page in UTF-8, one section each, that prints one to a page.
 
     Args:
         documents: At least one.
+        own_templates: The operator's directory of templates; empty for none.
     """
     cleaned = plain(documents)
     first = cleaned[0]
-    page = _template().render(documents=cleaned, language=first["language"], title=first["title"])
+    page = _template(own_templates).render(
+        documents=cleaned, language=first["language"], title=first["title"]
+    )
     return page.encode()
 
 
 @lru_cache(maxsize=1)
-def _template() -> Template:
+def _template(own: str) -> Template:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(folder_of(HTML, own=own)),
         autoescape=True,
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
-    return environment.get_template("document.html.jinja")
+    return environment.get_template(HTML)

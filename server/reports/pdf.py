@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 import typst
 
 from server.reports.document import Document, Layout, plain
-
-TEMPLATES: Final = Path(__file__).parent / "templates"
+from server.reports.templates import PDF, folder_of
 
 _Standard = Literal["a-2a", "ua-1"]
 
@@ -26,7 +24,7 @@ _ROLL_LINES_MAX: Final = 1_000
 _CHARACTERS_A_LINE: Final = 30
 
 
-def to_pdf(documents: tuple[Document, ...]) -> bytes:
+def to_pdf(documents: tuple[Document, ...], *, own_templates: str = "") -> bytes:
     """Return documents as a PDF, each beginning on a page of its own.
 
     It conforms to PDF/A-2a and PDF/UA-1, unless a text has a character that no font of this machine
@@ -34,6 +32,7 @@ def to_pdf(documents: tuple[Document, ...]) -> bytes:
 
     Args:
         documents: At least one, all of one layout.
+        own_templates: The operator's directory of templates; empty for none.
     """
     first = documents[0]
     made = datetime.fromtimestamp(first.moment_ns // _NS_PER_SECOND, UTC)
@@ -50,14 +49,14 @@ def to_pdf(documents: tuple[Document, ...]) -> bytes:
     }
     inputs = {"job": msgspec.json.encode(job).decode()}
     try:
-        return _compile(inputs, STANDARDS)
+        return _compile(inputs, STANDARDS, own_templates)
     except typst.TypstError:
-        return _compile(inputs, [])
+        return _compile(inputs, [], own_templates)
 
 
-def _compile(inputs: dict[str, str], standards: Sequence[_Standard]) -> bytes:
+def _compile(inputs: dict[str, str], standards: Sequence[_Standard], own: str) -> bytes:
     # Without a moment of its own typst would look at the clock.
-    made: Any = _compiler().compile(
+    made: Any = _compiler(own).compile(
         format="pdf", sys_inputs=inputs, pdf_standards=list(standards), timestamp=0
     )
     assert isinstance(made, bytes), "without an output file typst returns the PDF"
@@ -65,9 +64,10 @@ def _compile(inputs: dict[str, str], standards: Sequence[_Standard]) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _compiler() -> typst.Compiler:
+def _compiler(own: str) -> typst.Compiler:
     """Return a compiler that reads no file but the templates, and knows the machine's fonts."""
-    return typst.Compiler(str(TEMPLATES / "document.typ"), root=str(TEMPLATES))
+    folder = folder_of(PDF, own=own)
+    return typst.Compiler(str(folder / PDF), root=str(folder))
 
 
 def _line_count(documents: tuple[Document, ...]) -> int:

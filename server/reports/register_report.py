@@ -1,4 +1,7 @@
-"""Make the Z report of a register: every total of its period, and what was counted at its close."""
+"""Make reports of a register: every total of its period, and what was counted at its close.
+
+The Z report is of a period that has ended, the X report of one that goes on.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -28,23 +31,33 @@ from server.reports.words import Word
 from server.reports.writer import Writer
 
 
-def register_report(statement: RegisterCloseStatement, writer: Writer) -> Document:
-    """Return the Z report of a register close statement."""
+def register_report(
+    statement: RegisterCloseStatement, writer: Writer, *, is_interim: bool = False
+) -> Document:
+    """Return the Z report of a register close statement.
+
+    Args:
+        statement: The statement.
+        writer: Writes in the reader's language.
+        is_interim: Whether it is an X report: the statement then has the totals up to its moment,
+            nothing was counted, and its number is that of the period.
+    """
     source, info, word = statement.source, statement.shop_info, writer.word
     address = None if info is None else info.shop_address
     name = (None if address is None else address.name) or source.shop_name or source.shop_id
     tables = _Tables(writer, statement.base_currency_code)
     summary = statement.register_summary
+    title = words.X_REPORT if is_interim else words.Z_REPORT
     return Document(
         layout=Layout.REPORT,
         language=writer.language,
-        title=f"{word(words.Z_REPORT)} {statement.sequence_number}",
+        title=f"{word(title)} {statement.sequence_number}",
         moment_ns=statement.timing.timestamp_ns,
         seller=name,
         seller_lines=address_lines(
             address, None if info is None else info.vat_number, source, writer
         ),
-        facts=given_facts(_facts(statement, writer)),
+        facts=given_facts(_facts(statement, writer, is_interim=is_interim)),
         tables=given_tables(
             (
                 tables.overview(summary),
@@ -72,7 +85,9 @@ def _text(number: int | None) -> str | None:
     return None if number is None else str(number)
 
 
-def _facts(statement: RegisterCloseStatement, writer: Writer) -> Iterator[tuple[str, str | None]]:
+def _facts(
+    statement: RegisterCloseStatement, writer: Writer, *, is_interim: bool
+) -> Iterator[tuple[str, str | None]]:
     """Yield when, where and by whom, and the cash and the comments that stand for themselves."""
     source, summary, word = statement.source, statement.register_summary, writer.word
     code, zone = statement.base_currency_code, statement.timing.timezone
@@ -86,8 +101,11 @@ def _facts(statement: RegisterCloseStatement, writer: Writer) -> Iterator[tuple[
     yield word(words.REGISTER), source.register_name or source.register_id
     yield word(words.CASHIER), source.cashier_name or source.cashier_id
     yield word(words.OPENED), moment(summary.opened_at_ns)
-    yield word(words.CLOSED), moment(statement.timing.timestamp_ns)
-    yield word(words.COUNTED_AT), moment(statement.reconciliation_time_ns)
+    if is_interim:
+        yield word(words.TIME), moment(statement.timing.timestamp_ns)
+    else:
+        yield word(words.CLOSED), moment(statement.timing.timestamp_ns)
+        yield word(words.COUNTED_AT), moment(statement.reconciliation_time_ns)
     yield word(words.TIMEZONE), zone
     yield word(words.CURRENCY), code
     yield word(words.CASH_AT_OPEN), None if at_open is None else writer.amount(at_open, code)

@@ -45,6 +45,7 @@ VOIDED: Final = Word(
     "Makulerad: köpet slutfördes inte",
     "Annullert: dette salget ble ikke fullført",
 )
+X_REPORT: Final = Word("X report", "X-rapport", "X-Bericht", "X-rapport", "X-rapport")
 Z_REPORT: Final = Word("Z report", "Z-rapport", "Z-Bericht", "Z-rapport", "Z-rapport")
 
 # --- facts -----------------------------------------------------------------------------------

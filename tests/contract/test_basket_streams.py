@@ -10,17 +10,18 @@ import pytest
 from google.rpc import error_details_pb2
 
 from tests.support.core_server import UNIT, Core, lamps, running_core, unknown
+from tests.support.doors import DOORS, at_door
 from tests.support.statuses import detail, status_of, violations
 from tillcore.v1 import basket_service_pb2, basket_service_pb2_grpc
 
 PATH = "/tillcore.v1.BasketService/"
 
 
-@pytest.fixture
-async def core() -> AsyncIterator[Core]:
-    """Yield a running core with the Danish shop."""
-    async with running_core() as running:
-        yield running
+@pytest.fixture(params=DOORS)
+async def core(request: pytest.FixtureRequest) -> AsyncIterator[Core]:
+    """Yield a running core with the Danish shop, at each door."""
+    async with running_core() as running, at_door(running, request.param) as core:
+        yield core
 
 
 @pytest.fixture

@@ -433,7 +433,7 @@ async def test_preflight_when_asked_then_allowed_sites_only(
         assert {} == shown
         return
     assert SITE == shown["Access-Control-Allow-Origin"]
-    assert "POST" == shown["Access-Control-Allow-Methods"]
+    assert "GET, POST" == shown["Access-Control-Allow-Methods"]
     assert "authorization" in shown["Access-Control-Allow-Headers"]
     assert "Access-Control-Allow-Credentials" not in shown
 

@@ -1,10 +1,11 @@
-"""Call RenderReceipt and RenderRegisterClose, and read what they render."""
+"""Call RenderReceipt, RenderRegisterTotals and RenderRegisterClose, and read what they render."""
 
 import io
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -29,7 +30,7 @@ from tests.support.core_server import danish_shop
 from tests.support.reports import Page, pdf_text, squeezed
 from tests.support.server import JOURNAL_KEY
 from tests.support.statuses import problems
-from tests.support.tills import FAR_TILL, TILL, Tills, add_tills
+from tests.support.tills import FAR_TILL, TILL, Tills, add_tills, kinds, totals
 from tillcore.v1 import report_pb2
 
 HTML, PDF = report_pb2.REPORT_FORMAT_HTML, report_pb2.REPORT_FORMAT_PDF
@@ -217,3 +218,97 @@ def test_render_when_scopes_are_listed_then_registers_and_readers_may() -> None:
     expected = {Scope.REGISTER, Scope.READ}
     assert expected == set(scopes["RenderReceipt"])
     assert expected == set(scopes["RenderRegisterClose"])
+    assert expected == set(scopes["RenderRegisterTotals"])
+
+
+# --- templates -------------------------------------------------------------------------------
+
+
+async def test_receipt_when_the_operator_has_a_template_then_it_is_made_of_it(
+    store: Store, tmp_path: Path
+) -> None:
+    html = "<!DOCTYPE html><h1>{{ documents[0].seller }} <{{ documents[0].title }}></h1>"
+    (tmp_path / "document.html.jinja").write_text(html)
+    async with (
+        sandbox(worker_count=1, own_templates=str(tmp_path)) as transforms,
+        reporting_tills(store, transforms) as tills,
+    ):
+        sale_id = await sold(tills)
+        own = (await tills.call(receipt_of(sale_id))).report
+        ours = (await tills.call(receipt_of(sale_id, format=PDF))).report
+
+    assert own.content.startswith(b"<!DOCTYPE html><h1>")
+    assert b"<Receipt></h1>" in own.content
+    assert "Receipt" in pdf_text(ours.content)
+
+
+async def test_report_when_the_template_of_the_operator_is_bad_then_said_so(
+    store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "document.html.jinja").write_text("{{ nothing.here }}")
+    (tmp_path / "document.typ").write_text('#read("/etc/hostname")')
+    async with (
+        sandbox(worker_count=1, own_templates=str(tmp_path)) as transforms,
+        reporting_tills(store, transforms) as tills,
+    ):
+        sale_id = await sold(tills)
+        errors = [await tills.refused(receipt_of(sale_id, format=each)) for each in (HTML, PDF)]
+
+    assert {grpc.StatusCode.FAILED_PRECONDITION} == {each.code() for each in errors}
+
+
+# --- X reports -------------------------------------------------------------------------------
+
+
+def totals_report(**fields: Any) -> report_pb2.RenderRegisterTotalsRequest:
+    """Return a request for the X report of the open register, as HTML unless told otherwise."""
+    return report_pb2.RenderRegisterTotalsRequest(register_id=TILL, **{"format": HTML} | fields)
+
+
+async def x_report_count(tills: Tills) -> int:
+    """Return how many X reports are in the journal."""
+    return (await kinds(tills)).count("x_report_generated")
+
+
+async def test_render_totals_when_html_and_pdf_then_an_x_report_with_the_sales(
+    tills: Tills,
+) -> None:
+    await sold(tills, 2)
+
+    html = (await tills.call(totals_report(language="da"))).report
+    pdf = (await tills.call(totals_report(language="da", format=PDF))).report
+
+    text = squeezed("".join(Page(html.content).texts))
+    assert ["x-report-till-1-1.html", "x-report-till-1-1.pdf"] == [html.file_name, pdf.file_name]
+    expected = ["X-rapport1", "3.590,00", "Momsnr.38683829", "Tidspunkt"]
+    assert [] == [each for each in expected if each not in text]
+    assert [] == [each for each in expected if each not in squeezed(pdf_text(pdf.content))]
+    assert "Lukket" not in text
+
+
+async def test_render_totals_when_nothing_is_to_be_counted_then_nothing_is(tills: Tills) -> None:
+    await tills.call(totals_report())
+
+    assert 0 == await x_report_count(tills)
+
+
+async def test_render_totals_when_with_an_id_then_counted_once_and_shown(tills: Tills) -> None:
+    first = await tills.call(totals_report(x_report_id="x1"))
+    again = await tills.call(totals_report(x_report_id="x1", format=PDF))
+    known = await tills.call(totals(TILL, x_report_id="x1"))
+
+    assert [False, True, True] == [each.replayed for each in (first, again, known)]
+    assert 1 == await x_report_count(tills)
+    assert "Xreports1" in squeezed("".join(Page(first.report.content).texts))
+
+
+async def test_render_totals_when_closed_or_a_field_is_bad_then_refused_and_nothing_is_counted(
+    tills: Tills,
+) -> None:
+    bad = await tills.refused(totals_report(x_report_id="x1", format=0))
+    await tills.close()
+    closed = await tills.refused(totals_report(x_report_id="x1"))
+
+    assert [("format", "REQUIRED")] == problems(bad)
+    assert grpc.StatusCode.FAILED_PRECONDITION is closed.code()
+    assert 0 == await x_report_count(tills)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from engine.errors import InvalidInput
 from server.http.application import new_application
 from server.http.listener import listening
 from server.http.till import routes
@@ -47,6 +48,26 @@ async def test_file_when_asked_for_again_then_is_not_sent_again(
     assert "script-src 'self'; style-src 'self' 'sha256-" in policy
     assert "unsafe" not in policy
     assert (304, b"", headers["etag"]) == (again.status, content, again.headers["etag"])
+
+
+async def test_pictures_when_other_sites_are_named_then_the_page_may_show_theirs() -> None:
+    images = "https://images.example"
+    application = new_application(routes(pictures=[images]))
+    async with (
+        listening("127.0.0.1:0", application) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+        session.get("/till/") as page,
+        session.get("/till/pictures.json") as listed,
+    ):
+        policy = page.headers["content-security-policy"]
+        assert [images] == await listed.json()
+
+    assert f"img-src 'self' {images};" in policy
+
+
+def test_pictures_when_a_site_is_none_then_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"http\.pictures"):
+        routes(pictures=["https://images.example; script-src *"])
 
 
 async def test_file_when_it_has_changed_then_is_sent(site: aiohttp.ClientSession) -> None:

@@ -18,8 +18,9 @@ CONTEXT = EXAMPLES / "context.json"
 BASKET = EXAMPLES / "basket.json"
 TILLCORE = (sys.executable, "-m", "server")
 DATA_VARIABLE = "TILLCORE_DATA__DIRECTORY"
-NO_HTTP = {"TILLCORE_SERVER__HTTP": ""}
-"""Several servers run at once: only tests of the pages have them, on a free port."""
+NO_HTTP = {"TILLCORE_SERVER__HTTP": "", "TILLCORE_SERVER__FRONT": ""}
+"""Several servers run at once: only tests of the pages and of the fast front have them, on free
+ports."""
 
 SECONDS_MAX = 120
 

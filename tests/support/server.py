@@ -18,6 +18,7 @@ from engine.model import Context
 from engine.rpc.calls import Calls
 from engine.rpc.server import (
     CORE_SERVICE_NAMES,
+    Health,
     add_core_services,
     enable_reflection,
     new_health,
@@ -95,6 +96,7 @@ class Served(NamedTuple):
     calls: Calls
     bell: LogBell
     secret_box: SecretBox
+    health: Health
 
     async def caller(
         self, *scopes: Scope, account_id: str = OURS, register_id: str | None = None
@@ -202,20 +204,20 @@ async def running_server(
             await server.start()
             try:
                 async with grpc.aio.insecure_channel(target) as channel:
-                    nobody = Caller(channel)
                     served = Served(
                         store,
                         channel,
                         target,
                         authenticator,
                         clock,
-                        nobody,
+                        Caller(channel),
                         recomputations,
                         services,
                         plans,
                         calls,
                         bell,
                         box,
+                        health,
                     )
                     owner = await served.caller(Scope.OWNER)
                     yield served._replace(owner=owner)

@@ -85,6 +85,10 @@ def test_profile_when_read_then_callees_do_not_count_for_their_callers() -> None
     assert {"evaluate_one": 42, "record": 500} == instructions.own_instructions(PROFILE)
 
 
+def test_profile_when_read_then_callees_count_for_the_measured_function() -> None:
+    assert 542 == instructions.inclusive_instructions(PROFILE, "evaluate_one")
+
+
 def test_instructions_when_valgrind_is_missing_then_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,8 @@ ROOT = Path(setup.__file__).parent
 KERNELS = sorted(
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
     for path in (ROOT / "ext").rglob("*.pyx")
+    # The front is built where its library is.
+    if path != ROOT / setup.FRONT or setup.library_flags("--libs") is not None
 )
 HEADERS = sorted((ROOT / "ext").rglob("*.h"))
 STRICT_WARNINGS = [

@@ -36,11 +36,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         kind: What the elements are.
         transform: What is made of them.
         elements: One in real time, one or more from cron, in the order of the queue.
+        is_interim: Whether a register close statement is none yet, but an X report.
+        own_templates: The operator's directory of templates of reports; the sandbox fills it in.
     """
 
     kind: ExportKind
     transform: Transform
     elements: tuple[Element, ...]
+    is_interim: bool = False
+    own_templates: str = ""
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

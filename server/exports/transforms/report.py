@@ -32,6 +32,10 @@ _DOCUMENTS: Final[dict[ExportKind, _Read]] = {
 }
 
 
+def _x_report(value: object, writer: Writer) -> tuple[Document, ...]:
+    return (register_report(read_statement(value), writer, is_interim=True),)
+
+
 def report_kinds() -> frozenset[ExportKind]:
     """Return what reports can be made of."""
     return frozenset(_DOCUMENTS)
@@ -51,11 +55,13 @@ def transform(job: Job) -> Made:
     if read is None:
         kinds = " or ".join(sorted(kind.value for kind in _DOCUMENTS))
         raise TransformError(f"expected {kinds} for a report, was {job.kind.value}")
+    if job.is_interim:
+        read = _x_report
     writer = Writer(job.transform.language)
     documents = tuple(
         document for element in job.elements for document in _documents(element, read, writer)
     )
-    made = _rendered(documents, job.transform.format)
+    made = _rendered(documents, job.transform.format, job.own_templates)
     if made.body is not None and len(made.body) > OUTPUT_BYTES_MAX:
         raise TransformError(f"expected at most {OUTPUT_BYTES_MAX} bytes, was {len(made.body)}")
     return made
@@ -69,18 +75,18 @@ def _documents(element: Element, read: _Read, writer: Writer) -> tuple[Document,
         raise TransformError(f"element {element.key}: {error}") from error
 
 
-def _rendered(documents: tuple[Document, ...], report_format: ReportFormat) -> Made:
+def _rendered(documents: tuple[Document, ...], report_format: ReportFormat, own: str) -> Made:
     # Each renderer brings a library that the other format, and every other transform, has no
     # use for, and that a child process would load at its start.
     if report_format is ReportFormat.PDF:
         _check_size(documents)
         from server.reports.pdf import to_pdf
 
-        body = to_pdf(documents) if documents else None
+        body = to_pdf(documents, own_templates=own) if documents else None
         return Made(body=body, content_type="application/pdf", extension=".pdf")
     from server.reports.html import to_html
 
-    body = to_html(documents) if documents else None
+    body = to_html(documents, own_templates=own) if documents else None
     return Made(body=body, content_type="text/html; charset=utf-8", extension=".html")
 
 

@@ -59,6 +59,7 @@ def routes(tools: HttpTools, *, is_secure: bool = False) -> list[BaseRoute]:
         _get(office, "closes", closes.list_closes),
         _get(office, "closes/close", closes.show_close),
         _get(office, "closes/report", closes.render_close),
+        _get(office, "closes/totals", closes.render_totals),
         _get(office, "stock", stock.list_stock),
         _get(office, "orders", stock.list_orders),
         _get(office, "imports", imports.list_imports),

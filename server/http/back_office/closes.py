@@ -1,6 +1,7 @@
 """Pages of register closes: which there are, and one with all of its numbers and charts."""
 
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, select
@@ -16,6 +17,7 @@ from server.reports import words
 from server.reports.places import shown_payment_type
 from server.reports.register_report import register_report
 from server.storage.closes import get_close, statement_of
+from server.storage.periods import open_register_ids
 from server.storage.sale_tables import sale
 from tillcore.v1 import register_service_pb2, report_pb2
 
@@ -30,6 +32,7 @@ async def list_closes(desk: Desk) -> Response:
     request = register_service_pb2.ListRegisterClosesRequest(
         page_size=PAGE_SIZE,
         page_token=desk.query("page"),
+        newest_first=True,
         **filters,
     )
     answer = await desk.call(request)
@@ -41,7 +44,18 @@ async def list_closes(desk: Desk) -> Response:
         shops=await named(desk, "shop"),
         registers=await named(desk, "register"),
         zones=await zones(desk),
+        open_ids=await desk.tools.store.read(
+            partial(open_register_ids, account_id=desk.account_id)
+        ),
     )
+
+
+async def render_totals(desk: Desk) -> Response:
+    """Return the X report of an open register as a file; looking at it here counts nothing."""
+    request = report_pb2.RenderRegisterTotalsRequest(
+        register_id=desk.query("register_id"), format=format_of(desk), language=desk.language
+    )
+    return rendered(desk, (await desk.call(request)).report)
 
 
 async def show_close(desk: Desk) -> Response:

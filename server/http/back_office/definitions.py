@@ -9,7 +9,7 @@ from engine.campaigns import read_campaign
 from engine.errors import FieldProblem, InvalidInput, NotFound
 from engine.strict_json import NumberLiteral, decode, is_object
 from server.catalog.kinds import ATTRIBUTE, CAMPAIGN, PRODUCT, PRODUCT_GROUP, TAG, Kind
-from server.http.back_office import documents, forms
+from server.http.back_office import documents, forms, search
 from server.http.back_office.campaign_words import campaign_words
 from server.http.back_office.documents import Document, name_in, pretty, text_of
 from server.http.back_office.forms import Field
@@ -179,7 +179,7 @@ def page_of(path: str) -> Page:
 
 
 async def list_entries(desk: Desk, page: Page) -> Response:
-    """Show a page of a kind; products by tag or group, and one of them by its id."""
+    """Show a page of a kind; products by tag or group, and what a visitor searches for."""
     values: dict[str, Any] = {"page_size": PAGE_SIZE, "page_token": desk.query("page")}
     markets = await named(desk, "market") if page.kind.is_of_market else []
     market_id = await chosen_market(desk, markets)
@@ -209,7 +209,11 @@ async def list_entries(desk: Desk, page: Page) -> Response:
 
 
 async def _found(desk: Desk, page: Page, market_id: str) -> tuple[list[Document], str]:
-    """Return the one that a visitor searches by its id."""
+    """Return what a visitor searches for: one by its id, products by their names and codes too."""
+    if page.kind is PRODUCT:
+        return await search.products(
+            desk, desk.query("q"), market_id=market_id, after_id=desk.query("page")
+        )
     try:
         return [await documents.find(desk, page.kind, desk.query("q"), market_id=market_id)], ""
     except NotFound:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from engine.errors import FieldProblem, InvalidInput, PermissionDenied, TillcoreError
 from server.http.back_office import export_forms, forms
+from server.http.back_office.csv_help import csv_parts
 from server.http.back_office.forms import Field
 from server.http.back_office.office import PAGE_SIZE, Desk
 from tillcore.v1 import export_preview_pb2, export_queue_pb2
@@ -142,6 +143,7 @@ def _form(
             ("delivery", export_forms.DELIVERIES),
         ),
         secrets=export_forms.SECRETS,
+        csv_parts=csv_parts(),
         problems=problems,
     )
 

@@ -35,6 +35,7 @@ async def list_sales(desk: Desk) -> Response:
         page_token=desk.query("page"),
         shop_id=shop_id,
         register_id=register_id,
+        newest_first=True,
     )
     request.from_time.FromNanoseconds(from_ns)
     request.until_time.FromNanoseconds(until_ns)

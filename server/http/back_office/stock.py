@@ -42,6 +42,7 @@ async def list_orders(desk: Desk) -> Response:
         direction=order_pb2.ORDER_DIRECTION_INCOMING,
         page_size=PAGE_SIZE,
         page_token=desk.query("page"),
+        newest_first=True,
     )
     values = {field.path: desk.query(field.path) for field in _ORDER_FIELDS}
     values["direction"] = values["direction"] or "ORDER_DIRECTION_INCOMING"

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any, Final, NamedTuple, NoReturn
 
 import grpc
-from google.protobuf import message_factory
+from google.protobuf import descriptor_pb2, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.rpc import status_pb2
@@ -51,6 +51,12 @@ class Method(NamedTuple):
     def takes_stream(self) -> bool:
         """Whether it takes any number of messages."""
         return self.descriptor.client_streaming
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether it may change something; what does not can be asked for by GET."""
+        level = self.descriptor.GetOptions().idempotency_level
+        return level != descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
 
     @property
     def gives_stream(self) -> bool:

@@ -1,11 +1,13 @@
 """Answer the Connect protocol (reference: connectrpc.com/docs/protocol)."""
 
 import asyncio
+import base64
 import json
 import re
 from typing import Any, Final, NamedTuple
 
 import grpc
+from starlette.datastructures import QueryParams
 
 from engine.errors import Reason, invalid
 from engine.rpc.calls import REQUEST_ID_KEY
@@ -20,6 +22,7 @@ STREAM_PREFIX: Final = "application/connect+"
 
 _END_STREAM: Final = 0x02
 _VERSION: Final = "1"
+_QUERY_VERSION: Final = "v1"
 _TIMEOUT_DIGITS_MAX: Final = 10
 _MS_PER_SECOND: Final = 1000
 _GZIP_BYTES_MIN: Final = 1024
@@ -39,6 +42,41 @@ async def answer_unary(bridge: Bridge, exchange: Exchange) -> None:
         exchange.method, request, exchange.context(), timeout_seconds=timeout_seconds
     )
     await _respond(exchange, end)
+
+
+async def answer_query(bridge: Bridge, exchange: Exchange, query: QueryParams) -> None:
+    """Answer a call by GET, whose message stands in the query, of a method that changes nothing."""
+    encoding = query.get("compression", "")
+
+    async def request() -> bytes:
+        body = _message(query)
+        return await exchange.decode(gunzip(body) if encoding == GZIP else body)
+
+    timeout_seconds, refusal = _terms(exchange, encoding)
+    if query.get("connect", _QUERY_VERSION) != _QUERY_VERSION:
+        _, refusal = _bad_header("connect", _QUERY_VERSION)
+    end = refusal or await bridge.call(
+        exchange.method, request, exchange.context(), timeout_seconds=timeout_seconds
+    )
+    await _respond(exchange, end)
+
+
+def _message(query: QueryParams) -> bytes:
+    """Return the message of a query.
+
+    Raises:
+        InvalidInput: There is none, or it is not in base64 though the query says so.
+    """
+    text = query.get("message")
+    if text is None:
+        raise invalid("message", Reason.REQUIRED, "expected a message in the query, was none")
+    if query.get("base64") != "1":
+        return text.encode()
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        expected = "expected base64 for URLs"
+        raise invalid("message", Reason.MALFORMED, f"{expected}, was other") from error
 
 
 async def answer_stream(bridge: Bridge, exchange: Exchange) -> None:

@@ -4,6 +4,7 @@ A browser sends `Origin` with every POST and every socket that a script opens, a
 change it. Nobody else has to send it: a program is let in by its key alone.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
@@ -36,6 +37,9 @@ _EXPOSED_HEADERS: Final = (
     "trailer-x-request-id",
 )
 
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
+"""A host with or without port; the policies of pages name it, in which other characters command."""
+
 HeaderList = list[tuple[bytes, bytes]]
 
 
@@ -48,7 +52,7 @@ class Origins:
         Raises:
             InvalidInput: One of them is no origin; `*` is none.
         """
-        self._allowed = frozenset(map(_checked, allowed))
+        self._allowed = frozenset(checked_origin(each, field="http.origins") for each in allowed)
 
     def may_call(self, headers: Headers) -> bool:
         """Return whether a request comes from no page, or from one that may call."""
@@ -75,7 +79,7 @@ class Origins:
         if headers.get("origin") not in self._allowed:
             return []
         return [
-            (b"access-control-allow-methods", b"POST"),
+            (b"access-control-allow-methods", b"GET, POST"),
             (b"access-control-allow-headers", ", ".join(_ALLOWED_HEADERS).encode()),
             (b"access-control-max-age", str(_MAX_AGE_SECONDS).encode()),
         ]
@@ -86,8 +90,12 @@ def _is_own(origin: str, headers: Headers) -> bool:
     return urlsplit(origin).netloc == headers.get("host", "") != ""
 
 
-def _checked(origin: str) -> str:
+def checked_origin(origin: str, *, field: str) -> str:
     """Return an origin as browsers write it.
+
+    Args:
+        origin: Such as `https://till.example`.
+        field: The setting that has it.
 
     Raises:
         InvalidInput: It is none.
@@ -96,14 +104,15 @@ def _checked(origin: str) -> str:
         parts = urlsplit(origin)
         is_good = parts.port != 0
     except ValueError:
-        raise _bad_origin(origin) from None
+        raise _bad_origin(origin, field) from None
+    is_good = is_good and _HOST.fullmatch(parts.netloc) is not None
     if not is_good or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _bad_origin(origin)
+        raise _bad_origin(origin, field)
     if origin.lower() != f"{parts.scheme}://{parts.netloc.lower()}" or parts.username is not None:
-        raise _bad_origin(origin)
+        raise _bad_origin(origin, field)
     return origin.lower()
 
 
-def _bad_origin(origin: str) -> InvalidInput:
+def _bad_origin(origin: str, field: str) -> InvalidInput:
     expected = "expected an origin such as https://till.example"
-    return invalid("http.origins", Reason.MALFORMED, f"{expected}, was {origin}")
+    return invalid(field, Reason.MALFORMED, f"{expected}, was {origin}")

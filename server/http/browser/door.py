@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
@@ -74,10 +74,12 @@ class Door:
         """Answer one request."""
         headers = Headers(scope=scope)
         cors = self._origins.headers(headers)
-        form = _form(headers)
         method = self._bridge.method(scope["path"])
+        is_query = scope["method"] == "GET" and method is not None and _may_be_got(method)
+        query = QueryParams(scope["query_string"]) if is_query else None
+        form = _form(headers) if query is None else _query_form(query)
         refusal = (
-            self._not_post(scope["method"], headers)
+            self._not_called(scope["method"], headers, is_query=is_query)
             or self._foreign(headers)
             or _unknown(form, method)
         )
@@ -97,7 +99,10 @@ class Door:
             is_base64=form.protocol == grpc_web.TEXT_PREFIX,
         )
         try:
-            await self._answer(form.protocol, exchange)
+            if query is not None:
+                await connect.answer_query(self._bridge, exchange, query)
+            else:
+                await self._answer(form.protocol, exchange)
         except asyncio.CancelledError:
             if not exchange.is_gone:
                 raise
@@ -110,13 +115,13 @@ class Door:
         else:
             await grpc_web.answer(self._bridge, exchange, prefix=protocol)
 
-    def _not_post(self, method: str, headers: Headers) -> Response | None:
+    def _not_called(self, method: str, headers: Headers, *, is_query: bool) -> Response | None:
         """Return the answer to a browser that asks what it may, and to a wrong method."""
         if method == "OPTIONS":
             answer = Response(status_code=204)
             answer.raw_headers += self._origins.preflight_headers(headers)
             return answer
-        if method != "POST":
+        if method != "POST" and not is_query:
             return Response(status_code=405, headers={"allow": "POST, OPTIONS"})
         return None
 
@@ -126,6 +131,14 @@ class Door:
             return None
         body = {"code": "permission_denied", "message": "expected a page of an allowed site"}
         return JSONResponse(body, 403)
+
+
+def _may_be_got(method: Method) -> bool:
+    return not (method.has_effects or method.takes_stream or method.gives_stream)
+
+
+def _query_form(query: QueryParams) -> _Form | None:
+    return _FORMS.get(f"{connect.UNARY_PREFIX}{query.get('encoding', '')}")
 
 
 def _form(headers: Headers) -> _Form | None:

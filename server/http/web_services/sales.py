@@ -50,7 +50,9 @@ class SaleHandlers:
         """Record a sale."""
         parameters = await read_parameters(request)
         key = parameters.one(*KEY_NAMES)
-        principal = await self._tools.gate.let_in(request, WRITE_SCOPES, query_key=key)
+        principal = await self._tools.gate.let_in(
+            request, WRITE_SCOPES, query_key=key, is_write=True
+        )
         call = read_call(parameters, now_ns=self._tools.clock())
         made = await record(self._tools, principal, call)
         return sale_answer(made, link=self._link(principal, made), ignored=call.ignored)
