@@ -38,7 +38,7 @@ types: ## check types with mypy, pyright and stubtest
 bench: ## print how long the parts of the engine take
 	python -m pytest benchmarks/micro.py --benchmark-enable $(ARGS)
 
-targets: ## measure the performance targets of the engine and print them
+targets: ## measure every performance target and print the table; ARGS=--quick for a look
 	python -m benchmarks.targets $(ARGS)
 
 budgets: ## rewrite the committed instruction budgets for this machine

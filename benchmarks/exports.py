@@ -30,7 +30,7 @@ import msgspec
 import structlog
 from sqlalchemy import Connection, select
 
-from benchmarks.checkouts import ACCOUNT, Shop, request_bytes, running_shop
+from benchmarks.checkout_shop import ACCOUNT, Shop, request_bytes, running_shop
 from benchmarks.export_sinks import AUTHORITY_FILE, Endpoints
 from server.auth import Principal, Scope
 from server.auth.principal import set_principal

@@ -4,11 +4,16 @@
     python -m benchmarks.instructions --write     replace them
     python -m benchmarks.instructions --profile   list the functions that a scenario spends them in
 
-Counts are inclusive of the evaluation of one basket and nothing else, and equal in every run: no
-clock is involved. They depend on what compiled the kernel and what it links: the machine key.
+Counts are inclusive of one C function, such as the evaluation of one basket, and of nothing else;
+they are equal in every run: no clock is involved. They depend on what compiled the kernel and what
+it links: the machine key.
+
+Imports and preparations run under valgrind without being instrumented, which takes a quarter of the
+time: a library of two lines, `callgrind_switch.c`, turns callgrind on for what is counted.
 """
 
 import argparse
+import ctypes
 import json
 import platform
 import re
@@ -19,29 +24,71 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from benchmarks import workloads
+from benchmarks import register_scenarios, wire, workloads
 from benchmarks.workloads import Workload
 from ext import basket as kernel
 from ext.basket import PreparedBasket
 
 ROOT = Path(__file__).resolve().parents[1]
 BUDGETS = ROOT / "benchmarks" / "budgets.json"
-MEASURED = "evaluate_one"
+SWITCH_SOURCE = ROOT / "benchmarks" / "callgrind_switch.c"
+SWITCH_LIBRARY = ROOT / "build" / "callgrind_switch.so"
 TOLERANCE_PERCENT = 2
 COST_LINE = re.compile(r"[+*-]?\d* \d+")
 
-SCENARIOS: dict[str, Callable[[], list[Workload]]] = {
-    "lines_10": lambda: [workloads.standard(10, baskets=20)],
-    "lines_1000": lambda: [workloads.standard(1000, baskets=1)],
-    "lines_10000": lambda: [workloads.standard(10_000, baskets=1)],
-    "campaigns_5000": lambda: [workloads.standard(10, 5000, baskets=20)],
-    "quantity_1000000": lambda: [workloads.large_quantities(10**6)],
-    "taxes": lambda: [workloads.many_taxes()],
-    "stackable_runs": lambda: [workloads.stackable_runs()],
-    "best_price_20x5": lambda: workloads.overlapping_offers(20, 5, baskets=20),
+
+class Prepared(NamedTuple):
+    """Something to count: what one call of `act` does, divided by `units`."""
+
+    act: Callable[[], object]
+    units: int
+
+
+class Scenario(NamedTuple):
+    """What is counted under a name.
+
+    Attributes:
+        measured: The C function whose instructions are counted, as the end of its symbol. It calls
+            itself nowhere.
+        prepare: Makes what is called: once to warm up, and once to count.
+    """
+
+    measured: str
+    prepare: Callable[[], Prepared]
+
+
+def evaluating(workloads_of: Callable[[], list[Workload]]) -> Scenario:
+    """Return the scenario that evaluates the baskets of workloads."""
+
+    def prepare() -> Prepared:
+        baskets: list[PreparedBasket] = []
+        for workload in workloads_of():
+            baskets += workloads.prepared(workload)
+        evaluator = kernel.Evaluator()
+        return Prepared(lambda: evaluator.evaluate_many(baskets, 1), len(baskets))
+
+    return Scenario("evaluate_one", prepare)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "lines_10": evaluating(lambda: [workloads.standard(10, baskets=20)]),
+    "lines_1000": evaluating(lambda: [workloads.standard(1000, baskets=1)]),
+    "lines_10000": evaluating(lambda: [workloads.standard(10_000, baskets=1)]),
+    "campaigns_5000": evaluating(lambda: [workloads.standard(10, 5000, baskets=20)]),
+    "quantity_1000000": evaluating(lambda: [workloads.large_quantities(10**6)]),
+    "taxes": evaluating(lambda: [workloads.many_taxes()]),
+    "stackable_runs": evaluating(lambda: [workloads.stackable_runs()]),
+    "best_price_20x5": evaluating(lambda: workloads.overlapping_offers(20, 5, baskets=20)),
+    "bytes_10": Scenario("answer_into", lambda: Prepared(*wire.answering(10, baskets=20))),
+    "bytes_1000": Scenario("answer_into", lambda: Prepared(*wire.answering(1000, baskets=1))),
+    "register_columns": Scenario("add_part", lambda: Prepared(*register_scenarios.adding())),
+    "register_documents": Scenario(
+        "read_document", lambda: Prepared(*register_scenarios.reading())
+    ),
 }
 
 Counts = dict[str, int]
@@ -89,19 +136,52 @@ def _without_debug_flags(producer: str) -> str:
 
 
 def evaluate_scenarios(names: list[str]) -> None:
-    """Evaluate each scenario's baskets twice, the first time to warm up: what callgrind watches."""
+    """Do each scenario twice, the first time to warm up: what callgrind watches."""
+    switch = ctypes.CDLL(str(SWITCH_LIBRARY))
     for name in names:
-        baskets: list[PreparedBasket] = []
-        for workload in SCENARIOS[name]():
-            baskets += workloads.prepared(workload)
-        evaluator = kernel.Evaluator()
-        evaluator.evaluate_many(baskets, 1)
-        evaluator.evaluate_many(baskets, 1)
-        print(name, len(baskets), flush=True)
+        act, units = SCENARIOS[name].prepare()
+        act()
+        switch.turn_on()
+        act()
+        switch.dump()
+        switch.turn_off()
+        print(name, units, flush=True)
 
 
-def run_callgrind(names: list[str], folder: Path) -> dict[str, tuple[Path, int]]:
-    """Return for each scenario the profile of its second round and the number of its baskets.
+def build_switch() -> None:
+    """Compile the library that turns callgrind on and off.
+
+    Raises:
+        ValgrindMissing: Without valgrind's headers or a compiler.
+    """
+    library = SWITCH_LIBRARY
+    if library.exists() and library.stat().st_mtime > SWITCH_SOURCE.stat().st_mtime:
+        return
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        raise ValgrindMissing("expected a C compiler to switch callgrind, was absent")
+    SWITCH_LIBRARY.parent.mkdir(exist_ok=True)
+    command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"]
+    with tempfile.TemporaryDirectory(dir=SWITCH_LIBRARY.parent) as folder:
+        made = Path(folder) / "switch.so"
+        done = subprocess.run(
+            [*command, "-o", str(made), str(SWITCH_SOURCE)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ValgrindMissing(f"expected valgrind's headers, was:\n{done.stderr}")
+        made.replace(SWITCH_LIBRARY)
+
+
+def run_callgrind(names: list[str], folder: Path, *, only: str = "") -> dict[str, tuple[Path, int]]:
+    """Return for each scenario the profile of its second round and the number of its units.
+
+    Args:
+        names: The scenarios, all in one process.
+        folder: Where the profiles are written.
+        only: The function outside of which nothing is counted; everything is without it.
 
     Raises:
         ValgrindMissing: Without valgrind.
@@ -110,11 +190,12 @@ def run_callgrind(names: list[str], folder: Path) -> dict[str, tuple[Path, int]]
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise ValgrindMissing("expected valgrind on PATH to count instructions, was absent")
+    build_switch()
     command = [
         valgrind,
         "--tool=callgrind",
-        f"--toggle-collect=*_{MEASURED}",
-        "--dump-after=__pyx_pw_*evaluate_many",
+        "--instr-atstart=no",
+        *([f"--toggle-collect=*_{only}"] if only else []),
         "--compress-strings=no",
         f"--callgrind-out-file={folder / 'profile'}",
         sys.executable,
@@ -127,15 +208,15 @@ def run_callgrind(names: list[str], folder: Path) -> dict[str, tuple[Path, int]]
     counts = [int(line.split()[1]) for line in done.stdout.splitlines()]
     if done.returncode or len(counts) != len(names):
         raise RuntimeError(f"expected callgrind to finish, was:\n{done.stderr[-4000:]}")
-    # Every call of evaluate_many ends one numbered dump; the second of a scenario counts.
+    # Each scenario ends with one numbered dump.
     return {
-        name: (folder / f"profile.{2 * number}", count)
+        name: (folder / f"profile.{number}", count)
         for number, (name, count) in enumerate(zip(names, counts, strict=True), 1)
     }
 
 
 def count_instructions(names: list[str] | None = None) -> Counts:
-    """Return the instructions of one evaluation for each scenario.
+    """Return the instructions of one unit for each scenario.
 
     Raises:
         ValgrindMissing: Without valgrind.
@@ -143,15 +224,33 @@ def count_instructions(names: list[str] | None = None) -> Counts:
     """
     with tempfile.TemporaryDirectory() as folder:
         profiles = run_callgrind(names or list(SCENARIOS), Path(folder))
-        return {name: _total(path) // count for name, (path, count) in profiles.items()}
+        return {name: _total(*profiles[name], name) for name in profiles}
 
 
-def _total(profile: Path) -> int:
-    """Return all instructions of a profile; what ran outside the measured function is not in it."""
-    found = re.search(r"^totals: (\d+)$", profile.read_text("utf-8"), re.MULTILINE)
-    if found is None or found[1] == "0":
-        raise RuntimeError(f"expected a function {MEASURED} in the kernel's symbols, was inlined")
-    return int(found[1])
+def _total(profile: Path, units: int, name: str) -> int:
+    """Return the instructions of a unit in the measured function and whatever it calls."""
+    measured = SCENARIOS[name].measured
+    total = inclusive_instructions(profile.read_text("utf-8"), measured)
+    if not total:
+        raise RuntimeError(f"expected a function {measured} in the kernel's symbols, was inlined")
+    return total // units
+
+
+def inclusive_instructions(text: str, measured: str) -> int:
+    """Return the instructions of a function with those of its callees.
+
+    The text is a callgrind profile with uncompressed names. A cost line after a `calls=` line is
+    what that call took, all of its own calls included. The compiler may have put a suffix such as
+    `.constprop.0` behind the name.
+    """
+    named = re.compile(rf"fn=\w*_{measured}(\.[\w.]+)?$")
+    total, is_inside = 0, False
+    for line in text.splitlines():
+        if line.startswith("fn="):
+            is_inside = named.match(line) is not None
+        elif is_inside and COST_LINE.fullmatch(line):
+            total += int(line.split()[1])
+    return total
 
 
 # --- budgets ---------------------------------------------------------------------------------
@@ -160,6 +259,11 @@ def _total(profile: Path) -> int:
 def read_budgets(path: Path = BUDGETS) -> dict[str, Counts]:
     """Return the committed budgets by machine key."""
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Counts])
+
+
+def budget_of(name: str) -> int | None:
+    """Return the budget of a scenario on this machine, None where none was written."""
+    return read_budgets().get(machine_key(), {}).get(name) if BUDGETS.exists() else None
 
 
 def write_budgets(key: str, counts: Counts, path: Path = BUDGETS) -> None:
@@ -190,13 +294,13 @@ def breaches(counts: Counts, budget: Counts) -> list[str]:
 def profile(name: str) -> str:
     """Return the functions of one scenario with their own instructions for each basket."""
     with tempfile.TemporaryDirectory() as folder:
-        path, count = run_callgrind([name], Path(folder))[name]
-        total, own = _total(path), own_instructions(path.read_text("utf-8"))
-    rows = [f"{name}: {total // count} instructions a basket; inlined functions count as callers"]
+        path, units = run_callgrind([name], Path(folder), only=SCENARIOS[name].measured)[name]
+        total, own = _total(path, 1, name), own_instructions(path.read_text("utf-8"))
+    rows = [f"{name}: {total // units} instructions each; inlined functions count as callers"]
     for function, instructions in own.most_common():
         if instructions * 1000 >= total:
             share = 100 * instructions / total
-            rows.append(f"{instructions // count:>10}{share:>7.1f} %  {function}")
+            rows.append(f"{instructions // units:>10}{share:>7.1f} %  {function}")
     return "\n".join(rows)
 
 

@@ -1,0 +1,90 @@
+"""Add the columns of sales with duckdb, one thread, over tables of its own."""
+
+import duckdb
+
+from benchmarks.register_columns import Cube, Sold
+from ext import register as kernel
+
+_COSTED = f"margin <> {kernel.WITHOUT_COST}"
+_LINES = (
+    "select cell, sum(base), coalesce(sum(margin) filter ({costed}), 0),"
+    " coalesce(sum(base) filter ({costed}), 0), sum(discounts), sum(items){sales}"
+    " from lines group by cell order by cell"
+)
+_TAXES = "select cell, sum(amount), sum(base) from taxes group by cell order by cell"
+_PAYMENTS = (
+    "select cell, coalesce(sum(amount) filter (amount >= 0), 0),"
+    " coalesce(sum(amount) filter (amount < 0), 0), count(*) filter (amount >= 0),"
+    " count(*) filter (amount < 0) from payments group by cell order by cell"
+)
+_OWED = "tendered < 0 or converted < 0"
+_FOREIGN = (
+    "select cell, coalesce(sum(tendered) filter (not owed), 0),"
+    " coalesce(sum(tendered) filter (owed), 0), coalesce(sum(converted) filter (not owed), 0),"
+    " coalesce(sum(converted) filter (owed), 0), count(*) filter (not owed),"
+    f" count(*) filter (owed) from (select *, {_OWED} owed from abroad) group by cell order by cell"
+)
+_KINDS = "select kind, count(*) from sales group by kind order by kind"
+
+
+class Tables:
+    """The columns in tables of duckdb, whose sums of 64-bit integers have 128 bits."""
+
+    def __init__(self, sold: Sold) -> None:
+        self._connection = duckdb.connect(config={"threads": 1})
+        of = sold.of
+        tables = {
+            "lines": {
+                "cell": of["line_cells"],
+                "sale": of["line_sales"],
+                "base": of["bases"],
+                "margin": of["margins"],
+                "discounts": of["discounts"],
+                "items": of["items"],
+            },
+            # The base stands beside the tax already: duckdb need not join.
+            "taxes": {
+                "cell": of["tax_cells"],
+                "base": of["bases"][of["tax_lines"]],
+                "amount": of["tax_amounts"],
+            },
+            "payments": {"cell": of["payment_cells"], "amount": of["payment_amounts"]},
+            "abroad": {
+                "cell": of["foreign_cells"],
+                "tendered": of["tendered"],
+                "converted": of["converted"],
+            },
+            "sales": {"kind": of["kinds"]},
+        }
+        for name, table in tables.items():
+            self._connection.register("given", table)
+            self._connection.execute(f"create table {name} as select * from given")
+            self._connection.unregister("given")
+
+    def _sums(self, *, sales: str) -> list[list[tuple[int, ...]]]:
+        lines = _LINES.format(costed=_COSTED, sales=sales)
+        return [
+            [tuple(map(int, row)) for row in self._connection.execute(query).fetchall()]
+            for query in (lines, _TAXES, _PAYMENTS, _FOREIGN, _KINDS)
+        ]
+
+    def cube(self) -> Cube:
+        """Return all sums; every cell has rows, so that the codes are complete."""
+        lines, taxes, payments, abroad, kinds = self._sums(sales=", count(distinct sale)")
+        counts = {row[0]: row[1] for row in kinds}
+        return Cube(
+            lines=[row[1:] for row in lines],
+            taxes=[row[1:] for row in taxes],
+            payments=[row[1:] for row in payments],
+            foreign=[row[1:] for row in abroad],
+            kinds=tuple(counts.get(kind, 0) for kind in range(4)),
+        )
+
+    def sums_alone(self) -> None:
+        """Add without counting how many sales each cell has, which takes duckdb longest."""
+        self._sums(sales="")
+
+
+def open_tables(sold: Sold) -> Tables:
+    """Return the tables of sales."""
+    return Tables(sold)
