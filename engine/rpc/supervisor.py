@@ -189,8 +189,9 @@ class Supervisor:
         await signals.second.wait()
         self._signal(signal.SIGTERM)
 
-    def _signal(self, number: int) -> None:
-        for place in self._places:
+    def _signal(self, number: int, *places: _Place) -> None:
+        """Send a signal to the workers of some places, of all unless told which."""
+        for place in places or self._places:
             if place.process is not None and place.process.returncode is None:
                 with suppress(ProcessLookupError):
                     place.process.send_signal(number)
@@ -259,7 +260,7 @@ class Supervisor:
         self._log.info("worker_started", worker=place.index, pid=place.process.pid)
         if self._stopping.is_set():
             # Who stopped the others did not know of this one.
-            self._signal(signal.SIGTERM)
+            self._signal(signal.SIGTERM, place)
         reader, writer = await asyncio.open_connection(sock=own)
         try:
             # All load their modules at the same time; then the first one prepares for all.

@@ -20,6 +20,7 @@ from server.checkouts.recording import Outcome, Wish, record_group
 from server.journal_key import JournalKey
 from server.storage import Store
 from server.storage.places import Place
+from server.storage.store import WAITING_MAX
 from server.storage.turns import Waiting
 
 GROUP_MAX: Final = 64
@@ -65,8 +66,12 @@ class Lanes:
             Overloaded: Too many wait.
         """
         with self._waiting:
+            lane = self._lane(account_id)
+            if len(lane) >= WAITING_MAX:
+                # Those whose callers have left are in it as well, until the lane moves on.
+                raise Overloaded(f"expected at most {WAITING_MAX} checkouts waiting, was more")
             future: asyncio.Future[Recorded | Place] = asyncio.get_running_loop().create_future()
-            self._lane(account_id).append(_Waiter(wish, future))
+            lane.append(_Waiter(wish, future))
             queued()
             return await future
 
@@ -103,7 +108,8 @@ class Lanes:
                 _refuse(group[0], error)
                 return
             for waiter in group:
-                await self._record_together(account_id, [waiter])
+                if not waiter.future.done():
+                    await self._record_together(account_id, [waiter])
         else:
             for waiter, outcome in zip(group, outcomes, strict=True):
                 _settle(waiter, outcome)

@@ -7,14 +7,14 @@ from typing import Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from engine.errors import StoreUnavailable
+from engine.errors import Overloaded, StoreUnavailable
 from server.storage import migrations, sqlite_errors
 from server.storage.announcements import Announcements
 from server.storage.lease import LOCK_FILE, Lease
 from server.storage.sqlite_connections import READERS, reader_engine, writer_engine
 from server.storage.sqlite_writer import Writer
 from server.storage.stats import StoreStats
-from server.storage.store import Settled, Store, Work
+from server.storage.store import WAITING_MAX, Settled, Store, Work
 from server.storage.turns import Turn, Waiting
 from server.storage.write_turns import WriteTurns
 
@@ -45,10 +45,12 @@ class SqliteStore(Store):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         is_shared = lease is not None
         self._lease = Lease(directory / LOCK_FILE) if lease is None else Lease.shared(lease)
+        self._turns: WriteTurns | None = None
         path = directory / DATABASE_FILE
         try:
+            self._turns = WriteTurns(directory) if is_shared else None
             self._writer = Writer(
-                writer_engine(path, WriteTurns(directory) if is_shared else None),
+                writer_engine(path, self._turns),
                 is_shared=is_shared,
                 on_failure=self._on_failure,
                 stats=self.stats,
@@ -56,12 +58,12 @@ class SqliteStore(Store):
             )
             migrations.upgrade(self._writer.connection)
         except DBAPIError as error:
-            self._lease.release()
+            self._give_back()
             raise StoreUnavailable(
                 f"{path}: {sqlite_errors.name_of(error)}: {error.orig}"
             ) from error
         except BaseException:
-            self._lease.release()
+            self._give_back()
             raise
         self._reader_engine = reader_engine(path)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
@@ -92,6 +94,8 @@ class SqliteStore(Store):
         """
         del settled
         with self._waiting:
+            if self._writer.queued_count >= WAITING_MAX:
+                raise Overloaded(f"expected at most {WAITING_MAX} transactions waiting, was more")
             turn = Turn(work)
             self._writer.submit(turn)
             return await turn.future
@@ -112,4 +116,9 @@ class SqliteStore(Store):
         self._readers.shutdown()
         self._reader_engine.dispose()
         self._writer.close()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._turns is not None:
+            self._turns.close()
         self._lease.release()

@@ -86,8 +86,8 @@ def _with_begin(engine: Engine, statement: str) -> Engine:
     return engine
 
 
-def driver_of(connection: Connection) -> sqlite3.Connection:
+def driver_of(connection: Connection) -> TurnTaking:
     """Return the connection of the driver beneath."""
     driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection), driver
+    assert isinstance(driver, TurnTaking), driver
     return driver

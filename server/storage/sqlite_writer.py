@@ -84,6 +84,11 @@ class Writer:
         """Queue a work."""
         self._queue.put(turn)
 
+    @property
+    def queued_count(self) -> int:
+        """How many works are in the queue, those included whose callers have left."""
+        return self._queue.qsize()
+
     def stop(self) -> None:
         """Finish the queue and end the thread; the connection stays open."""
         self._queue.put(_STOP)
@@ -240,12 +245,19 @@ class Writer:
             self._give_up(f"the database cannot be opened: {sqlite_errors.name_of(error)}")
 
     def _checkpoint(self, mode: str) -> None:
-        """Move what is in the log into the file; a trouble that passes is tried again later."""
+        """Move what is in the log into the file; a trouble that passes is tried again later.
+
+        It is a turn like a transaction: a log that others write to meanwhile would never begin
+        anew, and SQLite before 3.51.3 can lose pages where one connection checkpoints while
+        another begins the log anew (sqlite.org/wal.html#walresetbug).
+        """
         if self._failure:
             return
+        driver = driver_of(self._connection)
         try:
-            driver_of(self._connection).execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-        except sqlite3.Error as error:
+            with driver.beginning():
+                driver.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        except (sqlite3.Error, OSError) as error:
             self._trouble(error, is_unknown=False)
         # Also after a trouble: the next works bring the next try.
         self._unchecked_count = 0

@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2
 
 from engine.errors import Overloaded, StoreUnavailable, TillcoreError
 from engine.model import Basket, BasketLine, Payment
+from server.checkouts import lanes
 from server.checkouts.completion import Completion, Recorded, Wanted
 from server.checkouts.desk import CheckoutDesk
 from server.storage import Settled, Store, Work, turns
@@ -173,6 +174,24 @@ async def test_checkouts_when_too_many_wait_then_the_rest_is_refused(
 
     assert [Recorded] * 4 + [Overloaded] * 6 == [type(each) for each in outcomes]
     assert 5 == len(await sqlite_desk.rows(checkout))
+
+
+async def test_checkouts_when_callers_have_left_then_their_places_are_taken_still(
+    sqlite_desk: Desk, checkouts: CheckoutDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "WAITING_MAX", 4)
+    async with held(sqlite_desk.store):
+        writing = await begun(checkouts)
+        left = await begun(checkouts, 4)
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left)
+        late = await begun(checkouts)
+
+    outcomes = await asyncio.gather(*writing, *late, return_exceptions=True)
+
+    assert [Recorded, Overloaded] == [type(each) for each in outcomes]
+    assert 2 == len(await sqlite_desk.rows(checkout))
 
 
 async def test_checkouts_when_the_store_is_away_then_each_may_be_sent_again(

@@ -141,6 +141,23 @@ def is_waited_for(directory: Path) -> bool:
     return any("->" in line and inode in line for line in locks)
 
 
+async def test_store_when_it_closes_then_its_checkpoint_waits_for_a_turn(tmp_path: Path) -> None:
+    lease, stack = Lease(tmp_path / LOCK_FILE), AsyncExitStack()
+    settings = StoreSettings(directory=tmp_path, lease=os.dup(lease.descriptor))
+    store = await stack.enter_async_context(open_store(settings))
+    await store.write(add_account)
+    other = WriteTurns(tmp_path)
+    await asyncio.to_thread(other.begin)
+    closing = asyncio.create_task(stack.aclose())
+    await asyncio.to_thread(until, lambda: is_waited_for(tmp_path))
+    is_closed_early = closing.done()
+    other.close()
+    await closing
+    lease.release()
+
+    assert not is_closed_early
+
+
 def test_turn_when_its_process_is_gone_then_free(tmp_path: Path) -> None:
     gone = WriteTurns(tmp_path)
     gone.begin()
