@@ -12,6 +12,7 @@ many checkouts, and what the signature and the rows of a checkout cost when noth
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -118,6 +119,8 @@ def measured(*, quick: bool) -> Iterator[Measured]:
         key="checkouts_memory",
         value=bytes_each / 1000,
         note=f"slope over the second half of {memory_count:,} checkouts",
+        limit=f"memory comes in pages: one more in that half is "
+        f"{2e4 * os.sysconf('SC_PAGE_SIZE') / memory_count / 1000:.2f} kB of this slope",
     )
 
 

@@ -8,9 +8,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
-from benchmarks import workloads
+from benchmarks import machine, workloads
 from benchmarks.clock import Row, interleave
 from benchmarks.compare import rivals
 from benchmarks.instructions import budget_of
@@ -83,6 +84,8 @@ def _campaigns(rounds: int) -> Measured:
         key="campaigns",
         value=many.least / few.least,
         note=f"{few.least * 1e6:.3f} and {many.least * 1e6:.3f} us",
+        limit=f"{machine.pace('lines_10', few.least)}; "
+        f"{machine.pace('campaigns_5000', many.least)}; {machine.load()}",
     )
 
 
@@ -95,14 +98,17 @@ def _growth(rounds: int) -> Iterator[Measured]:
         )
         for lines, baskets in counts.items()
     ]
-    per_line = {
-        int(name): timing.least / int(name) * 1e9
-        for name, timing in interleave(rows, rounds=rounds).items()
-    }
+    timings = interleave(rows, rounds=rounds)
+    per_line = {int(name): timing.least / int(name) * 1e9 for name, timing in timings.items()}
     yield Measured(
         key="lines",
         value=per_line[1000] / per_line[100],
         note=", ".join(f"{lines}: {cost:.0f} ns" for lines, cost in per_line.items()),
+        limit="; ".join(
+            machine.pace(f"lines_{lines}", timings[f"{lines}"].least)
+            for lines in (10, 1000, 10_000)
+        )
+        + f"; {machine.load()}",
     )
     few, million, one = interleave(
         [
@@ -116,6 +122,7 @@ def _growth(rounds: int) -> Iterator[Measured]:
         value=million.least / few.least,
         note=f"3 for 2 on 10 lines: {few.least * 1e6:.2f} and {million.least * 1e6:.2f} us; "
         f"quantity 1, where no line has a group of its own: {one.least * 1e6:.2f} us",
+        limit=f"{machine.pace('quantity_1000000', million.least)}; {machine.load()}",
     )
 
 
@@ -166,7 +173,7 @@ def _threads(rounds: int) -> Measured:
         value=gain / ceiling,
         note=f"two threads, by one: {gain:.2f}x, two processes {ceiling:.2f}x; "
         f"{1 / two.least / 1e6:.2f} million baskets/s",
-        limit=f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
+        limit=machine.load(),
     )
 
 
@@ -197,18 +204,26 @@ def _memory(evaluations: int) -> Measured:
             for basket in workload.baskets:
                 evaluate(basket, plan)
 
-    growths = []
-    for call, count in ((kernel, evaluations), (engine, evaluations // 50)):
-        call(2_000)
-        before = resident_kib()
-        call(count)
-        growths.append(resident_kib() - before)
+    of_kernel = _growths(kernel, evaluations, parts=4)
+    (of_engine,) = _growths(engine, evaluations // 50, parts=1)
+    quarters = ", ".join(f"{growth:.0f}" for growth in of_kernel)
     return Measured(
         key="kernel_memory",
-        value=growths[0],
+        value=sum(of_kernel),
         note=f"{evaluations:,} evaluations; {evaluations // 50:,} baskets through engine.basket: "
-        f"{growths[1]:.0f} KiB",
+        f"{of_engine:.0f} KiB",
+        limit=f"by quarters of the run {quarters} KiB: what evaluations leave behind grows in each",
     )
+
+
+def _growths(call: Callable[[int], None], count: int, *, parts: int) -> list[float]:
+    """Return by how many KiB the memory grew in each part of so many calls, after a warm-up."""
+    call(2_000)
+    found = [resident_kib()]
+    for _ in range(parts):
+        call(count // parts)
+        found.append(resident_kib())
+    return [after - before for before, after in pairwise(found)]
 
 
 def resident_kib() -> float:

@@ -8,7 +8,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks.instructions import machine_key
+from benchmarks.instructions import budget_of, machine_key
 
 PACKAGES = ("grpcio", "protobuf", "numpy", "duckdb", "highspy")
 LIBRARIES = ("libnghttp2", "grpc++")
@@ -26,6 +26,24 @@ def describe() -> dict[str, str]:
         "libraries": ", ".join(filter(None, map(_library, LIBRARIES))),
         "load at the start": f"{os.getloadavg()[0]:.1f}",
     }
+
+
+def load() -> str:
+    """Return what waits for the processors at this moment, for the remark on a row."""
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
+def pace(scenario: str, seconds: float) -> str:
+    """Return the instructions of a scenario, and how many of them were done in a nanosecond.
+
+    Args:
+        scenario: One of `benchmarks.instructions.SCENARIOS`, whose budget was counted here.
+        seconds: What one unit of it took in this run.
+    """
+    count = budget_of(scenario)
+    if not count:
+        return f"{scenario}: no instruction count here"
+    return f"{scenario}: {count} instructions, {count / seconds / 1e9:.1f} a nanosecond"
 
 
 def processor() -> str:

@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from benchmarks.register_closes import close_seconds
+from benchmarks import machine
+from benchmarks.register_closes import CLOSES, close_seconds
 from benchmarks.register_columns import (
     Cube,
     Sold,
@@ -47,6 +48,7 @@ KERNEL: Final = "kernel, one thread"
 THREADS: Final = "kernel, two threads, wall"
 DUCKDB: Final = "duckdb, one thread"
 DUCKDB_SUMS: Final = "duckdb, sums alone"
+READING: Final = "numpy.sum, reading alone"
 
 
 class Row(NamedTuple):
@@ -104,6 +106,7 @@ def adding(count: int) -> list[Row]:
     equal = {name: found == expected for name, way in ways.items() if (found := way()) is not None}
     least = quickest(ways, rounds=ROUNDS, wall=frozenset({THREADS}))
     rows = [Row(name, taken, equal.get(name)) for name, taken in least.items()]
+    rows.append(reading_alone(sold))
     sample = make_sold(min(SAMPLE, count))
     part = quickest({"": lambda: by_python(sample)}, rounds=2)[""]
     note = f"of {sample.sale_count} sales, scaled"
@@ -115,6 +118,14 @@ def adding(count: int) -> list[Row]:
     same = running == sample.totals(sums_of(sample.columns, sample.cells, threads=3))
     rows.append(Row("running totals, sale by sale", taken, same, note))
     return rows
+
+
+def reading_alone(sold: Sold) -> Row:
+    """Return what reading the columns once takes, whatever is done with them."""
+    columns = list(sold.of.values())
+    taken = quickest({"": lambda: [column.sum() for column in columns]}, rounds=ROUNDS)[""]
+    size = sum(column.nbytes for column in columns)
+    return Row(READING, taken, note=f"{size / taken / 1e6:.1f} GB/s")
 
 
 def reading(count: int = 2_000) -> list[Row]:
@@ -166,20 +177,40 @@ def rows_of_table(rows: list[Row], closes: tuple[float, float] | None) -> Iterat
     by_name = {row.what: row for row in rows}
     kernel = by_name[KERNEL].milliseconds
     threads = by_name[THREADS].milliseconds
-    yield Measured(key="close", value=kernel, note=f"two threads {threads:.1f} ms of wall time")
+    reading_ms = by_name[READING].milliseconds
+    yield Measured(
+        key="close",
+        value=kernel,
+        note=f"two threads {threads:.1f} ms of wall time",
+        limit=f"numpy.sum of each column, which only reads them, takes {reading_ms:.1f} ms: "
+        f"{by_name[READING].note}; {machine.pace('register_columns', kernel / 1e3 / SALES)}; "
+        f"{machine.load()}",
+    )
     if DUCKDB in by_name:
         sums = by_name[DUCKDB_SUMS].milliseconds / kernel
         note = f"{sums:.1f} x without counting the sales of each cell"
-        yield Measured(key="close_duckdb", value=by_name[DUCKDB].milliseconds / kernel, note=note)
+        duckdb = by_name[DUCKDB].milliseconds
+        limit = f"duckdb {duckdb:.1f} ms, the kernel {kernel:.1f} ms; {machine.load()}"
+        yield Measured(key="close_duckdb", value=duckdb / kernel, note=note, limit=limit)
     else:
         yield Measured(key="close_duckdb", absent="duckdb is not installed")
     equal = [bool(row.is_equal) for row in rows if row.is_equal is not None]
     note = f"{len(equal)} ways of adding the same sales"
-    yield Measured(key="close_equal", value=100 * sum(equal) / len(equal), note=note)
+    others = ", ".join(row.what for row in rows if row.is_equal is False)
+    yield Measured(
+        key="close_equal",
+        value=100 * sum(equal) / len(equal),
+        note=note,
+        limit=f"not equal: {others}",
+    )
     if closes is not None:
         few, many = closes
         note = f"{few * 1e3:.2f} and {many * 1e3:.2f} ms of CPU"
-        yield Measured(key="close_growth", value=many / few, note=note)
+        limit = (
+            f"the difference is {(many - few) * 1e3:.2f} ms, each the least of {CLOSES} "
+            f"transactions on SQLite; {machine.load()}"
+        )
+        yield Measured(key="close_growth", value=many / few, note=note, limit=limit)
 
 
 def measured(*, quick: bool) -> Iterator[Measured]:

@@ -83,6 +83,15 @@ def _both(one: Cube, other: Cube) -> Cube:
     )
 
 
+class CellCounts(NamedTuple):
+    """How many cells of each kind there are."""
+
+    lines: int
+    taxes: int
+    payments: int
+    foreign: int
+
+
 class Sold(NamedTuple):
     """Sales as columns: by name for other engines, and for the kernel with its cells."""
 
@@ -221,7 +230,7 @@ def add_at(sold: Sold) -> Cube:
             np.add.at(row, cells, column)
         return [tuple(cell) for cell in sums.T.tolist()]
 
-    counts = _cell_counts(sold)
+    counts = cell_counts(sold)
     cells, has_cost = of["line_cells"], of["margins"] != kernel.WITHOUT_COST
     first = np.append(True, of["line_sales"][1:] != of["line_sales"][:-1])
     # A sale counts once for each of its cells: sort the lines of each by cell, count the changes.
@@ -256,10 +265,13 @@ def add_at(sold: Sold) -> Cube:
     )
 
 
-def _cell_counts(sold: Sold) -> tuple[int, int, int, int]:
+def cell_counts(sold: Sold) -> CellCounts:
+    """Return how many cells sales have, also of those that none of them is in."""
     sums = kernel.Sums()
     sold.cells.reserve(sums)
-    return len(sums.lines()), len(sums.taxes()), len(sums.payments()), len(sums.foreign())
+    return CellCounts(
+        len(sums.lines()), len(sums.taxes()), len(sums.payments()), len(sums.foreign())
+    )
 
 
 def by_python(sold: Sold) -> Cube:
@@ -268,7 +280,7 @@ def by_python(sold: Sold) -> Cube:
     widths = (6, 2, 4, 6)
     lines, taxes, payments, foreign = (
         [[0] * width for _ in range(count)]
-        for count, width in zip(_cell_counts(sold), widths, strict=True)
+        for count, width in zip(cell_counts(sold), widths, strict=True)
     )
     seen = [-1] * len(lines)
     columns = ("line_cells", "line_sales", "bases", "margins", "discounts", "items")

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from benchmarks.register_columns import Cube, Sold
+from benchmarks.register_columns import Cube, Sold, Sum, cell_counts
 from ext import register as kernel
 
 _COSTED = f"margin <> {kernel.WITHOUT_COST}"
@@ -24,6 +24,7 @@ _FOREIGN = (
     " coalesce(sum(converted) filter (owed), 0), count(*) filter (not owed),"
     f" count(*) filter (owed) from (select *, {_OWED} owed from abroad) group by cell order by cell"
 )
+_KIND_COUNT = 4
 _KINDS = "select kind, count(*) from sales group by kind order by kind"
 
 
@@ -32,6 +33,7 @@ class Tables:
 
     def __init__(self, sold: Sold) -> None:
         self._connection = duckdb.connect(config={"threads": 1})
+        self._counts = cell_counts(sold)
         of = sold.of
         tables = {
             "lines": {
@@ -61,7 +63,7 @@ class Tables:
             self._connection.execute(f"create table {name} as select * from given")
             self._connection.unregister("given")
 
-    def _sums(self, *, sales: str) -> list[list[tuple[int, ...]]]:
+    def _sums(self, *, sales: str) -> list[list[Sum]]:
         lines = _LINES.format(costed=_COSTED, sales=sales)
         return [
             [tuple(map(int, row)) for row in self._connection.execute(query).fetchall()]
@@ -69,20 +71,26 @@ class Tables:
         ]
 
     def cube(self) -> Cube:
-        """Return all sums; every cell has rows, so that the codes are complete."""
+        """Return all sums; a cell without rows, which duckdb leaves out, has zeros."""
         lines, taxes, payments, abroad, kinds = self._sums(sales=", count(distinct sale)")
-        counts = {row[0]: row[1] for row in kinds}
         return Cube(
-            lines=[row[1:] for row in lines],
-            taxes=[row[1:] for row in taxes],
-            payments=[row[1:] for row in payments],
-            foreign=[row[1:] for row in abroad],
-            kinds=tuple(counts.get(kind, 0) for kind in range(4)),
+            lines=_by_code(lines, self._counts.lines, 6),
+            taxes=_by_code(taxes, self._counts.taxes, 2),
+            payments=_by_code(payments, self._counts.payments, 4),
+            foreign=_by_code(abroad, self._counts.foreign, 6),
+            kinds=tuple(count for (count,) in _by_code(kinds, _KIND_COUNT, 1)),
         )
 
     def sums_alone(self) -> None:
         """Add without counting how many sales each cell has, which takes duckdb longest."""
         self._sums(sales="")
+
+
+def _by_code(rows: list[Sum], count: int, width: int) -> list[Sum]:
+    """Return the sums of so many cells in the order of their codes, which begin the rows."""
+    found = {code: sums for code, *sums in rows}
+    assert all(len(sums) == width for sums in found.values()), "expected the columns of a cell"
+    return [tuple(found.get(code, [0] * width)) for code in range(count)]
 
 
 def open_tables(sold: Sold) -> Tables:

@@ -6,8 +6,9 @@ requests cost where Python's protobuf reads and writes them; both answer alike, 
 
 from collections.abc import Iterator
 
-from benchmarks import workloads
+from benchmarks import machine, workloads
 from benchmarks.clock import Row, interleave
+from benchmarks.instructions import budget_of
 from benchmarks.target import Measured
 from benchmarks.wire import NOW_NS, Wired, by_codec, by_python, wired
 from benchmarks.workloads import Workload
@@ -57,5 +58,6 @@ def measured(*, quick: bool) -> Iterator[Measured]:
         value=compiled.least * 1e6,
         note=f"median {compiled.median * 1e6:.2f} us; {MANY} {timings[MANY].least * 1e6:.2f} us; "
         f"{PYTHON} {python.least * 1e6:.0f} us",
-        limit="the evaluation alone is the first row",
+        limit=f"{machine.pace('bytes_10', compiled.least)}, of them the evaluation alone "
+        f"{budget_of('lines_10') or 'uncounted'}; {machine.load()}",
     )

@@ -40,7 +40,7 @@ from engine.model.order import (
     OrderStateRecord,
 )
 from engine.plan import PricePlan
-from engine.split import split
+from engine.split import summaries_of
 from engine.strict_json import is_object
 
 NEXT_STATES: Final = MappingProxyType(
@@ -246,7 +246,7 @@ def outgoing_orders(evaluated: EvaluatedBasket, *, payment_reference: str) -> tu
     return tuple(
         Order(
             order_identifier=group.ecom_id,
-            basket=split(replace(evaluated, line_items=group.line_items), ())[0].summary,
+            basket=summaries_of(group.line_items, evaluated)[0],
             customer=_customer(evaluated.customer, group.shipping),
             payment_reference=payment_reference,
             shipping=_shipping(group.shipping),

@@ -59,13 +59,7 @@ def split(evaluated: EvaluatedBasket, payments: Sequence[Payment]) -> tuple[Sale
     """
     if is_plain_sale(evaluated.line_items) and evaluated.line_items:
         return (_plain_part(evaluated, payments),)
-    owned: dict[_Owner, list[EvaluatedLine]] = {}
-    for line in evaluated.line_items:
-        owned.setdefault(_owner_of(line), []).append(line)
-    # The sort is stable: of one kind, the first to appear comes first.
-    summaries = [_summary(owner, owned[owner], evaluated) for owner in sorted(owned, key=_place_of)]
-    for summary in summaries:
-        _check_range(summary)
+    summaries = summaries_of(evaluated.line_items, evaluated)
     entries = _entries(evaluated, payments)
     if evaluated.payment.due_micros or evaluated.total_micros != _sum(entries):
         return tuple(SalePart(summary=summary) for summary in summaries)
@@ -74,6 +68,26 @@ def split(evaluated: EvaluatedBasket, payments: Sequence[Payment]) -> tuple[Sale
         SalePart(summary=summary, payments=tuple(of_sale))
         for summary, of_sale in zip(summaries, shares, strict=True)
     )
+
+
+def summaries_of(lines: Sequence[EvaluatedLine], evaluated: EvaluatedBasket) -> list[SaleSummary]:
+    """Return the sums of the sales that some lines of a basket are, in the order of `split`.
+
+    Args:
+        lines: All of the lines, or some.
+        evaluated: The basket that they are of.
+
+    Raises:
+        OutOfRange: An amount of one of the sales reaches 10^12.
+    """
+    owned: dict[_Owner, list[EvaluatedLine]] = {}
+    for line in lines:
+        owned.setdefault(_owner_of(line), []).append(line)
+    # The sort is stable: of one kind, the first to appear comes first.
+    summaries = [_summary(owner, owned[owner], evaluated) for owner in sorted(owned, key=_place_of)]
+    for summary in summaries:
+        _check_range(summary)
+    return summaries
 
 
 def sale_of(checkout: Checkout, part: CheckoutSale) -> Sale:

@@ -14,6 +14,10 @@ EVALUATE_BASKET: int
 EVALUATE_BASKETS: int
 STREAM_BASKETS: int
 
+def kept_bytes() -> int: ...
+def folded(one: int, other: int, *, portable: bool = False) -> int: ...
+def count_probes(ids: list[bytes]) -> int: ...
+
 _Market = tuple[str, int, dict[str, HotPlan | None]]
 
 @disjoint_base

@@ -62,6 +62,17 @@ cdef extern from "rational.h" nogil:
 cdef extern from *:
     int __builtin_clzll(unsigned long long value) noexcept nogil
 
+cdef extern from "wire_hash.h" nogil:
+    ctypedef struct tc_secrets:
+        uint64_t seed
+        uint64_t word
+        uint64_t hash
+    uint64_t tc_fold(uint64_t a, uint64_t b)
+    uint64_t tc_portable_fold(uint64_t a, uint64_t b)
+    uint64_t tc_hash(
+        const tc_secrets *secrets, uint64_t seed, const uint8_t *data, size_t size
+    )
+
 cdef extern from "answer.h" nogil:
     const char *TC_ANSWERER_CAPSULE
     enum:
@@ -111,7 +122,10 @@ cdef enum:
     CUSTOMER_REMARK = 8      # among the texts of a customer: additional_info
 
 # Whoever sends ids cannot know which of them collide.
-cdef uint64_t hash_seed = int.from_bytes(os.urandom(8), "little")
+cdef tc_secrets secrets
+secrets.seed = int.from_bytes(os.urandom(8), "little")
+secrets.word = int.from_bytes(os.urandom(8), "little")
+secrets.hash = int.from_bytes(os.urandom(8), "little") | 1
 
 include "wire_fields.pxi"
 include "wire_types.pxi"
@@ -183,8 +197,9 @@ cdef class HotPlan:
         fill_taxes(&self.data, blob, tax_sets, taxes)
         fill_hot_campaigns(&self.data, blob, campaigns)
         fill_words(&self.data.campaign_ids, &self.data.campaign_mask, blob, campaign_ids)
-        fill_gates(&self.data, gates, numbers)
         fill_words(&self.data.words, &self.data.word_mask, blob, words)
+        self.data.word_count = <int32_t>words.shape[0]
+        fill_gates(&self.data, gates, numbers)
         fill_words(&self.data.shops, &self.data.shop_mask, blob, shops)
         fill_foreign(&self.data, blob, foreign)
         fill_clock(&self.data, clock, bundles)
@@ -228,6 +243,21 @@ cdef list _spaces = []
 
 cdef _Space take_space():
     return <_Space>_spaces.pop() if _spaces else _Space()
+
+
+cdef int keep_space(_Space own) except -1:
+    """Put a workspace back, without the room of an answer that was rarely large."""
+    rest_writer(&own.space.writer)
+    _spaces.append(own)
+    return 0
+
+
+def kept_bytes() -> int:
+    """Return how many bytes the workspaces at rest keep for answers."""
+    return sum([room_of(&(<_Space>own).space.writer) for own in _spaces])
+
+
+include "wire_probes.pxi"
 
 
 # --- the plans of an account ---------------------------------------------------------------------
@@ -340,7 +370,7 @@ cdef class Answerer:
             response = PyBytes_FromStringAndSize(
                 <const char *>space.writer.at, <Py_ssize_t>written(&space.writer)
             )
-        _spaces.append(own)
+        keep_space(own)
         return response
 
     def batch(self, bytes request not None):
@@ -363,7 +393,7 @@ cdef class Answerer:
             batch.count = count
             own.space.slices = NULL
             own.space.slice_capacity = 0
-        _spaces.append(own)
+        keep_space(own)
         return batch if batch.market >= 0 else None
 
 
@@ -435,5 +465,5 @@ cdef class Batch:
                 before = ends[i]
         finally:
             free(ends)
-        _spaces.append(own)
+        keep_space(own)
         return found

@@ -344,6 +344,9 @@ cdef int add_result(
         return 1
     put_frame(&space.writer, TAG_BASKET_RESULT_EVALUATED_BASKET, mark)
     put_frame(&space.writer, TAG_EVALUATE_BASKETS_RESPONSE_RESULTS, mark)
+    if space.writer.failed:
+        # A result without its frames is none.
+        space.writer.at = space.writer.end - mark
     return space.writer.failed
 
 

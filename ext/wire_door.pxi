@@ -28,6 +28,10 @@ cdef void free_workspace(void *workspace) noexcept nogil:
     free(space.summary_seen)
     free(space.summary_taxes)
     free(space.blocked)
+    free(space.met_coupons.numbers)
+    free(space.met_coupons.marks)
+    free(space.met_groups.numbers)
+    free(space.met_groups.marks)
     free(space.deposit_ids)
     free(space.slices)
     free(space)
@@ -53,13 +57,14 @@ cdef int answer(
     """Answer as answer.h says. What may take long, the search of a best price, is handed over."""
     cdef Workspace *space = <Workspace *>workspace
     cdef size_t length
-    if answer_into(
+    cdef int status = TC_HAND_OVER
+    if not answer_into(
         <const Markets *>plans, space, method, request, size, now_ns, False
     ):
-        return TC_HAND_OVER
-    length = written(&space.writer)
-    if make_room(<void **>&response.data, &response.capacity, length, 1):
-        return TC_HAND_OVER
-    memcpy(response.data, space.writer.at, length)
-    response.size = length
-    return TC_ANSWERED
+        length = written(&space.writer)
+        if not make_room(<void **>&response.data, &response.capacity, length, 1):
+            memcpy(response.data, space.writer.at, length)
+            response.size = length
+            status = TC_ANSWERED
+    rest_writer(&space.writer)
+    return status

@@ -2,20 +2,7 @@
 
 cdef inline uint64_t hash_of(uint64_t seed, const Text *text) noexcept nogil:
     """Return a hash of a text; other seeds give other collisions."""
-    cdef uint64_t word, found = (seed ^ text.size) * 0x9E3779B97F4A7C15ULL
-    cdef size_t left = text.size
-    cdef const uint8_t *data = text.data
-    while left >= 8:
-        memcpy(&word, data, 8)
-        found = (found ^ word) * 0xD6E8FEB86659FD93ULL
-        found ^= found >> 32
-        data += 8
-        left -= 8
-    if left:
-        word = 0
-        memcpy(&word, data, left)
-        found = (found ^ word) * 0xD6E8FEB86659FD93ULL
-    return found ^ (found >> 32)
+    return tc_hash(&secrets, seed, text.data, text.size)
 
 
 cdef inline bint is_same(const Text *one, const Text *other) noexcept nogil:
@@ -26,7 +13,7 @@ cdef inline bint is_same(const Text *one, const Text *other) noexcept nogil:
 
 cdef int32_t find_word(const Word *words, uint64_t mask, const Text *text) noexcept nogil:
     """Return the number of a word, 0 when it is none."""
-    cdef uint64_t hash = hash_of(hash_seed, text)
+    cdef uint64_t hash = hash_of(secrets.seed, text)
     cdef uint64_t at = hash & mask
     while words[at].number:
         if words[at].hash == hash and is_same(&words[at].text, text):
@@ -39,7 +26,7 @@ cdef int32_t find_article(
     const HotData *hot, const Text *id, const Text *variant_id
 ) noexcept nogil:
     """Return the number of an article, -1 when there is none."""
-    cdef uint64_t hash = hash_of(hash_of(hash_seed, id), variant_id)
+    cdef uint64_t hash = hash_of(hash_of(secrets.seed, id), variant_id)
     cdef uint64_t at = hash & hot.article_mask
     while hot.articles[at].row_count:
         if (
@@ -79,15 +66,44 @@ cdef bint has_number(const int32_t *numbers, int32_t count, int32_t wanted) noex
     return low < count and numbers[low] == wanted
 
 
-cdef bint has_word_of(
-    const HotData *hot, const int32_t *numbers, int32_t count, const Text *texts, int32_t text_count
+cdef int meet_words(
+    const HotData *hot, Met *met, const Text *texts, int32_t text_count
 ) noexcept nogil:
-    """Whether one of the texts is among the words of a list."""
+    """Find the words among texts, once for all gates. Returns 1 without memory."""
     cdef int32_t i, number
+    cdef uint64_t bit
+    cdef uint64_t *marks
+    cdef size_t mark_count = <size_t>hot.word_count // 64 + 1
+    met.count = 0
+    if text_count == 0:
+        return 0
+    if make_room(
+        <void **>&met.numbers, &met.number_capacity, <size_t>text_count, sizeof(int32_t)
+    ) or make_room(<void **>&met.marks, &met.mark_capacity, mark_count, sizeof(uint64_t)):
+        return 1
+    memset(met.marks, 0, mark_count * sizeof(uint64_t))
     for i in range(text_count):
         number = find_word(hot.words, hot.word_mask, &texts[i])
-        if number and has_number(numbers, count, number):
-            return True
+        marks = &met.marks[number // 64]
+        bit = <uint64_t>1 << (number % 64)
+        if number and not marks[0] & bit:
+            marks[0] |= bit
+            met.numbers[met.count] = number
+            met.count += 1
+    return 0
+
+
+cdef bint has_met(const Met *met, const int32_t *numbers, int32_t count) noexcept nogil:
+    """Whether a basket has a word of an ascending list; the shorter of both is gone through."""
+    cdef int32_t i
+    if met.count < count:
+        for i in range(met.count):
+            if has_number(numbers, count, met.numbers[i]):
+                return True
+    elif met.count:
+        for i in range(count):
+            if met.marks[numbers[i] // 64] >> (numbers[i] % 64) & 1:
+                return True
     return False
 
 
@@ -123,26 +139,27 @@ cdef bint is_open_at(const int32_t *minutes, int32_t count, int32_t minute) noex
 
 
 cdef bint is_met(
-    const HotData *hot, const Workspace *space, const Gate *gate, int32_t minute
+    const HotData *hot, const Workspace *space, const Gate *gate, int32_t minute, int32_t shop,
+    int32_t customer
 ) noexcept nogil:
-    """Whether a basket meets the conditions of a gate (engine.gates)."""
-    cdef const Given *given = &space.given
-    if gate.shop_count and (given.shop.size == 0 or not has_word_of(
-        hot, hot.numbers + gate.shops, gate.shop_count, &given.shop, 1
-    )):
+    """Whether a basket meets the conditions of a gate (engine.gates).
+
+    Shop and customer are numbers of words, 0 for none; no list has 0.
+    """
+    if gate.shop_count and not has_number(hot.numbers + gate.shops, gate.shop_count, shop):
         return False
-    if gate.needs_customer and not given.has_customer:
+    if gate.needs_customer and not space.given.has_customer:
         return False
-    if gate.customer_count and not has_word_of(
-        hot, hot.numbers + gate.customers, gate.customer_count, &given.customer.identifier, 1
+    if gate.customer_count and not has_number(
+        hot.numbers + gate.customers, gate.customer_count, customer
     ):
         return False
-    if gate.group_count and not has_word_of(
-        hot, hot.numbers + gate.groups, gate.group_count, space.groups, given.group_count
+    if gate.group_count and not has_met(
+        &space.met_groups, hot.numbers + gate.groups, gate.group_count
     ):
         return False
-    if gate.coupon_count and not has_word_of(
-        hot, hot.numbers + gate.coupons, gate.coupon_count, space.coupons, given.coupon_count
+    if gate.coupon_count and not has_met(
+        &space.met_coupons, hot.numbers + gate.coupons, gate.coupon_count
     ):
         return False
     return gate.minute_count == 0 or is_open_at(
@@ -150,9 +167,29 @@ cdef bint is_met(
     )
 
 
+cdef int block_gated(const HotData *hot, Workspace *space) noexcept nogil:
+    """Fill the bytes of the campaigns whose conditions a basket does not meet."""
+    cdef int32_t i, minute = 0, shop = 0, customer = 0
+    cdef const Given *given = &space.given
+    if hot.clock_count and minute_of_week(hot, space.basket.moment, &minute):
+        return 1
+    if meet_words(hot, &space.met_coupons, space.coupons, given.coupon_count):
+        return 1
+    if meet_words(hot, &space.met_groups, space.groups, given.group_count):
+        return 1
+    if given.shop.size:
+        shop = find_word(hot.words, hot.word_mask, &given.shop)
+    if given.has_customer:
+        customer = find_word(hot.words, hot.word_mask, &given.customer.identifier)
+    for i in range(hot.gate_count):
+        if not is_met(hot, space, &hot.gates[i], minute, shop, customer):
+            space.blocked[hot.gates[i].campaign] = 1
+    return 0
+
+
 cdef int block_campaigns(const HotData *hot, Workspace *space) noexcept nogil:
     """Fill a byte for each campaign that the conditions or the basket rule out."""
-    cdef int32_t i, number, minute = 0
+    cdef int32_t i, number
     cdef size_t count = <size_t>hot.plan.campaign_count
     space.basket.blocked = NULL
     if hot.gate_count == 0 and space.given.disabled_count == 0:
@@ -161,11 +198,8 @@ cdef int block_campaigns(const HotData *hot, Workspace *space) noexcept nogil:
         return 1
     memset(space.blocked, 0, count)
     space.basket.blocked = space.blocked
-    if hot.clock_count and minute_of_week(hot, space.basket.moment, &minute):
+    if block_gated(hot, space):
         return 1
-    for i in range(hot.gate_count):
-        if not is_met(hot, space, &hot.gates[i], minute):
-            space.blocked[hot.gates[i].campaign] = 1
     for i in range(space.given.disabled_count):
         number = find_word(hot.campaign_ids, hot.campaign_mask, &space.disabled[i])
         if number:

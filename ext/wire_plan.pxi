@@ -41,7 +41,7 @@ cdef int fill_words(
     mask[0] = slots - 1
     for i in range(table.shape[0]):
         set_text(&text, blob, table, i, 0)
-        hash = hash_of(hash_seed, &text)
+        hash = hash_of(secrets.seed, &text)
         at = hash & mask[0]
         while words[0][at].number:
             at = (at + 1) & mask[0]
@@ -70,7 +70,7 @@ cdef int fill_articles(HotData *data, bytes blob, const int64_t[:, ::1] table) e
         article.bundle_count = <int32_t>table[i, 11]
         article.deposits = <int32_t>table[i, 12]
         article.deposit_count = <int32_t>table[i, 13]
-        article.hash = hash_of(hash_of(hash_seed, &article.id), &article.variant_id)
+        article.hash = hash_of(hash_of(secrets.seed, &article.id), &article.variant_id)
         at = article.hash & data.article_mask
         while data.articles[at].row_count:
             at = (at + 1) & data.article_mask
@@ -180,13 +180,16 @@ cdef int fill_gates(
     HotData *data, const int64_t[:, ::1] table, const int32_t[::1] numbers
 ) except -1:
     """Copy gates: campaign, customer needed, and start and count of shops, customers, groups,
-    coupons and minutes in the numbers."""
-    cdef Py_ssize_t i, j
+    coupons and minutes in the numbers; all but the minutes are words."""
+    cdef Py_ssize_t i, j, k
     cdef Gate *gate
     for i in range(table.shape[0]):
         for j in range(2, 12, 2):
             if not 0 <= table[i, j] <= table[i, j] + table[i, j + 1] <= numbers.shape[0]:
                 raise ValueError("expected a list within the numbers")
+            for k in range(table[i, j], table[i, j] + table[i, j + 1] if j < 10 else 0):
+                if not 0 < numbers[k] <= data.word_count:
+                    raise ValueError("expected words of the plan")
         if not 0 <= table[i, 0] < data.plan.campaign_count:
             raise ValueError("expected a campaign of the plan")
     take(<void **>&data.numbers, numbers.shape[0], sizeof(int32_t))

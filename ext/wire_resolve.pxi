@@ -17,7 +17,7 @@ cdef int32_t write_number(int32_t number, char *digits) noexcept nogil:
 cdef bint is_new_id(Workspace *space, const Text *id, int32_t number) noexcept nogil:
     """Whether no line before has an id; note that line `number` has it unless that is 0."""
     cdef uint64_t mask = space.id_capacity // 2 - 1
-    cdef uint64_t hash = hash_of(hash_seed, id)
+    cdef uint64_t hash = hash_of(secrets.seed, id)
     cdef uint64_t at = hash & mask
     cdef uint64_t *slot
     while True:

@@ -111,6 +111,7 @@ cdef struct HotData:
     uint64_t article_mask
     Word *words              # shops, customers, groups and coupons of gates
     uint64_t word_mask
+    int32_t word_count
     Word *campaign_ids
     uint64_t campaign_mask
     Word *shops              # of the market; none: any
@@ -258,6 +259,13 @@ cdef struct Sums:
     int64_t margin_total
     int32_t has_margin
 
+cdef struct Met:             # the words of gates that a basket has, each of them once
+    int32_t *numbers
+    uint64_t *marks          # a bit for each word of the plan
+    size_t number_capacity
+    size_t mark_capacity
+    int32_t count
+
 cdef struct Workspace:
     Work work
     BasketData basket
@@ -279,6 +287,8 @@ cdef struct Workspace:
     uint8_t *summary_seen
     HotTax *summary_taxes
     uint8_t *blocked
+    Met met_coupons
+    Met met_groups
     uint8_t *deposit_ids
     Text *slices             # the baskets of a batch
     size_t line_capacity

@@ -1,12 +1,24 @@
 # Writing backwards: what stands last is written first, so that the length of a message is known
 # when its turn comes.
 
+cdef enum:
+    ANSWER_BYTES_MAX = 64 << 20   # what is larger is handed over
+    ANSWER_BYTES_KEPT = 4 << 20   # of the room for answers, while a workspace rests
+
+
+cdef inline size_t room_of(const Writer *writer) noexcept nogil:
+    return <size_t>(writer.end - writer.start)
+
+
 cdef int grow_writer(Writer *writer, size_t size) noexcept nogil:
-    """Make room before what is written. Returns 1 without memory."""
+    """Make room before what is written. Returns 1 without memory, and for too large an answer."""
     cdef size_t written = <size_t>(writer.end - writer.at)
-    cdef size_t wanted = 2 * <size_t>(writer.end - writer.start) + size + 4096
+    cdef size_t wanted = min(2 * room_of(writer) + size + 4096, <size_t>ANSWER_BYTES_MAX)
     cdef uint8_t *grown
     if writer.failed:
+        return 1
+    if size > <size_t>ANSWER_BYTES_MAX - written:
+        writer.failed = 1
         return 1
     grown = <uint8_t *>malloc(wanted)
     if grown == NULL:
@@ -19,6 +31,13 @@ cdef int grow_writer(Writer *writer, size_t size) noexcept nogil:
     writer.end = grown + wanted
     writer.at = writer.end - written
     return 0
+
+
+cdef void rest_writer(Writer *writer) noexcept nogil:
+    """Give back the room of a large answer, which has been taken away."""
+    if room_of(writer) > <size_t>ANSWER_BYTES_KEPT:
+        free(writer.start)
+        writer.start = writer.at = writer.end = NULL
 
 
 cdef inline void start_writing(Writer *writer) noexcept nogil:

@@ -69,8 +69,8 @@ def serve(
             the sample catalogue, and let everybody in without a key.
         listen: Host and port, 127.0.0.1:50051 unless told otherwise; port 0 takes a free one,
             which the log names.
-        http: Host and port of /livez, /readyz, /startupz and /metrics, 127.0.0.1:8080 unless told
-            otherwise; port 0 takes a free one, an empty text none.
+        http: Host and port of pages, imports, calls of browsers and status, 127.0.0.1:8080 unless
+            told otherwise; port 0 takes a free one, an empty text none.
         front: Address and port of the fast front, or unix: and the path of a socket; an empty text
             for none. Unless told otherwise 127.0.0.1:50052, where that is possible.
         data: Directory of the embedded database, ./tillcore-data unless told otherwise.

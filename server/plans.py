@@ -247,6 +247,8 @@ class Plans:
         plan = await self._in_thread(lambda: compile_warm_plan(snapshot.context(shop)), name)
         if market.snapshot is snapshot:
             market.plans[shop] = plan
+            # Without the plan of all other shops its answerer would hand every one of them over.
+            market.plans.move_to_end("")
             _trim(market.plans, SHOP_PLANS_MAX)
             self._announce(name)
         return plan
@@ -269,6 +271,7 @@ class Plans:
 
     def _keep(self, name: Name, market: _Market) -> None:
         self._markets[name] = market
+        self._note_used()
         while len(self._markets) > MARKETS_MAX:
             gone, _ = self._markets.popitem(last=False)
             self._announce(gone)
@@ -277,6 +280,7 @@ class Plans:
     def _announce(self, name: Name) -> None:
         """Tell that the plans of a market have changed, and complete them where that takes long."""
         account_id = name[0]
+        self._note_used()
         self._answerers.pop(account_id, None)
         market = self._markets.get(name)
         if market is not None and any(plan.hot is None for plan in market.plans.values()):
@@ -332,8 +336,11 @@ class Plans:
 
     def _done(self, key: tuple[Any, ...], task: "asyncio.Task[Any]") -> None:
         del self._tasks[key]
-        if not task.cancelled():
-            task.exception()  # It is the callers', who may all have left.
+        if task.cancelled():
+            return
+        error = task.exception()  # It is the callers', who may all have left;
+        if error is not None and key[0] == "heat":  # of this one nobody waits for the outcome.
+            self._log.error("hot_plan", account=key[1], market=key[2], exc_info=error)
 
     # --- keeping up --------------------------------------------------------------------------
 
@@ -451,12 +458,20 @@ class Plans:
         market.plans = OrderedDict(plans)
         self._announce(name)
 
-    def forget_idle(self) -> None:
-        """Let go what nobody has used for long, past revisions sooner."""
+    def _note_used(self) -> None:
+        """Note which markets were used by answerers alone."""
         now_ns = self._monotonic_ns()
         for answerer, names in self._answerers.values():
             for number in answerer.take_used():
-                self._markets[names[number]].used_ns = now_ns
+                market = self._markets.get(names[number])
+                if market is not None:
+                    market.used_ns = now_ns
+                    self._markets.move_to_end(names[number])
+
+    def forget_idle(self) -> None:
+        """Let go what nobody has used for long, past revisions sooner."""
+        now_ns = self._monotonic_ns()
+        self._note_used()
         idle_ns, past_idle_ns = IDLE_SECONDS * _NS_PER_SECOND, PAST_IDLE_SECONDS * _NS_PER_SECOND
         for name, market in list(self._markets.items()):
             if now_ns - market.used_ns > idle_ns:

@@ -22,6 +22,7 @@ from typing import Any, Final
 import grpc
 import msgspec
 
+from benchmarks import machine
 from benchmarks.compare import grpcpp
 from benchmarks.load import servers, shop
 from benchmarks.load.driver import DriverAbsent, DriverFailed, Job, Result, drive
@@ -139,6 +140,9 @@ def _front_to_grpcpp(found: Comparison) -> Measured:
         key="front_grpcpp",
         value=front.cpu_us / echo.cpu_us,
         note=f"{front.cpu_us:.1f} us against {echo.cpu_us:.1f} us of grpc++, which does nothing",
+        limit=f"in a batch a basket takes {found.figures[FRONT_BATCH].cpu_us:.1f} us at the front: "
+        f"the rest is a call's own HTTP/2; the servers had {100 * front.share:.0f} and "
+        f"{100 * echo.share:.0f} % of a core; {machine.load()}",
     )
 
 

@@ -14,7 +14,6 @@
 #define TRAILER_FIELDS_MAX 8u
 #define SCRATCH_BYTES_KEPT (1u << 20)
 #define SMALL_BYTES 65536u
-#define CREDITS_OF_ANSWER 5
 
 const int64_t TC_BUCKET_BOUNDS_NS[TC_BUCKET_COUNT - 1] = {
     250000, 500000, 1000000, 2500000, 5000000, 10000000, 25000000, 50000000, 100000000, 250000000,
@@ -87,6 +86,18 @@ static size_t trailer_fields(const tc_call *call, nghttp2_nv fields[TRAILER_FIEL
     return count;
 }
 
+/* Lets go what was sent of answers that never are all sent, because others follow at once. */
+static void drop_sent(tc_call *call)
+{
+    const size_t left = call->output.size - call->output_sent;
+    if (call->output_sent < SMALL_BYTES || call->output_sent < left)
+        return;
+    memmove(call->output.data, call->output.data + call->output_sent, left);
+    tc_call_release(call, call->output_sent);
+    call->output.size = left;
+    call->output_sent = 0;
+}
+
 /* Gives the session what is to be sent of a call; nghttp2 asks for it when there is room. */
 static ssize_t read_output(
     nghttp2_session *session, int32_t stream_id, uint8_t *buffer, size_t room, uint32_t *flags,
@@ -99,9 +110,13 @@ static ssize_t read_output(
     if (part > 0)
         memcpy(buffer, call->output.data + call->output_sent, part);
     call->output_sent += part;
-    if (part == left) {
+    if (part > 0)
+        call->unread_ns = call->connection->front->turn_ns;
+    if (part < left) {
+        drop_sent(call);
+    } else {
         tc_call_release(call, call->output.size);
-        tc_bytes_clear(&call->output, SCRATCH_BYTES_KEPT);
+        tc_bytes_clear(&call->output, TC_KEPT_BYTES);
         call->output_sent = 0;
         if (call->state == TC_CALL_ENDED) {
             nghttp2_nv fields[TRAILER_FIELDS_MAX];
@@ -147,11 +162,13 @@ int tc_call_write(tc_call *call, const void *data, size_t size)
         0, (unsigned char)(size >> 24), (unsigned char)(size >> 16), (unsigned char)(size >> 8),
         (unsigned char)size,
     };
+    tc_front *front = call->connection->front;
+    if (call->output.size == 0)
+        call->unread_ns = front->turn_ns;
     if (size > UINT32_MAX || tc_bytes_add(&call->output, head, sizeof head) != 0 ||
         tc_bytes_add(&call->output, data, size) != 0)
         return -1;
     /* An answer that is there is sent, limit or not; what it holds keeps others from coming. */
-    tc_front *front = call->connection->front;
     call->held += size + sizeof head;
     call->connection->held += size + sizeof head;
     TC_ADD(front->counts.held_bytes, size + sizeof head);
@@ -169,6 +186,8 @@ void tc_call_end(tc_call *call, int code)
     call->part_ns = INT64_MAX;
     /* Whoever does not take the answer in so long does without it. */
     call->deadline_ns = front->turn_ns + front->settings.stall_ns;
+    tc_call_release(call, call->backlog.size + call->handed_size);
+    call->handed_size = 0;
     tc_bytes_clear(&call->backlog, 0);
     submit(call);
 }
@@ -302,14 +321,14 @@ void tc_call_dispatch(tc_call *call)
         return;
     }
     tc_call_release(call, call->held);
-    tc_bytes_clear(&call->input, SCRATCH_BYTES_KEPT);
+    tc_bytes_clear(&call->input, TC_KEPT_BYTES);
     if (tc_call_write(call, front->scratch.data, front->scratch.size) != 0) {
         tc_call_fail(call, TC_RESOURCE_EXHAUSTED, "the server is out of memory");
         return;
     }
     tc_call_end(call, TC_OK);
     count(call);
-    tc_connection_earn(call->connection, CREDITS_OF_ANSWER);
+    tc_connection_earn(call->connection, TC_CREDITS_OF_ANSWER);
 }
 
 int tc_call_answer_message(tc_call *call)
@@ -318,10 +337,10 @@ int tc_call_answer_message(tc_call *call)
     if (!answered(call))
         return 0;
     tc_call_release(call, call->input.size);
-    call->input.size = 0;
+    tc_bytes_clear(&call->input, TC_KEPT_BYTES);
     if (tc_call_write(call, front->scratch.data, front->scratch.size) != 0)
         tc_call_fail(call, TC_RESOURCE_EXHAUSTED, "the server is out of memory");
     TC_ADD(front->counts.stream_messages, 1);
-    tc_connection_earn(call->connection, CREDITS_OF_ANSWER);
+    tc_connection_earn(call->connection, TC_CREDITS_OF_ANSWER);
     return 1;
 }

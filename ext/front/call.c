@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEPT_BYTES 16384u    /* of the buffers of a call that is used again */
 #define UNUSED_COUNT_MAX 256u
 #define OUTPUT_BYTES_PAUSE 262144u /* of a stream: with more unsent, no message is read */
 #define FIELD_OVERHEAD 32u   /* that HTTP/2 counts for a field (RFC 9113, 6.5.2) */
@@ -84,7 +83,7 @@ void tc_call_free(tc_call *call, int is_cancelled)
     };
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (front->unused_count < UNUSED_COUNT_MAX)
-            tc_bytes_clear(&kept[i], KEPT_BYTES);
+            tc_bytes_clear(&kept[i], TC_KEPT_BYTES);
         else
             tc_bytes_free(&kept[i]);
     if (front->unused_count >= UNUSED_COUNT_MAX) {
@@ -350,8 +349,9 @@ void tc_call_data(tc_call *call, const unsigned char *data, size_t size)
         used = size; /* after its end: HTTP/2 refuses that before it comes here */
     else if (call->state != TC_CALL_ENDED)
         used = call->backlog.size > 0 ? 0 : feed(call, data, size);
-    if (used < size && tc_bytes_add(&call->backlog, data + used, size - used) != 0) {
-        tc_call_fail(call, TC_RESOURCE_EXHAUSTED, "the server is out of memory");
+    if (used < size && (tc_call_hold(call, size - used) != 0 ||
+                        tc_bytes_add(&call->backlog, data + used, size - used) != 0)) {
+        tc_call_fail(call, TC_RESOURCE_EXHAUSTED, "the server has too many requests to hold");
         used = size;
     }
     /* What waits keeps the window shut: no caller sends more than it for nothing. */
@@ -374,9 +374,12 @@ void tc_call_resume(tc_call *call)
         /* A call that ended has let its backlog go. */
         if (call->state == TC_CALL_ENDED)
             return;
+        tc_call_release(call, used);
         call->backlog.size -= used;
         if (call->backlog.size > 0)
             memmove(call->backlog.data, call->backlog.data + used, call->backlog.size);
+        else
+            tc_bytes_clear(&call->backlog, TC_KEPT_BYTES);
         const size_t opened = used < call->unconsumed ? used : call->unconsumed;
         call->unconsumed -= opened;
         consume(call, opened);

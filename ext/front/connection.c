@@ -375,14 +375,35 @@ void tc_connection_ask_to_leave(tc_connection *connection)
 
 /* --- time ---------------------------------------------------------------------------------- */
 
+/* Returns whether a caller took nothing for too long of answers that are there: its window may be
+ * shut for ever, while the connection and its other calls go on. */
+static int is_unread(const tc_call *call)
+{
+    const tc_front *front = call->connection->front;
+    if (call->state == TC_CALL_ENDED)
+        return call->deadline_ns <= front->turn_ns;
+    return call->output.size > call->output_sent &&
+        front->turn_ns - call->unread_ns > front->settings.stall_ns;
+}
+
+static void reset(tc_call *call)
+{
+    const tc_front *front = call->connection->front;
+    nghttp2_submit_rst_stream(
+        call->connection->session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_CANCEL);
+    /* Once, though it may take a while until it is sent and the call is let go. */
+    call->unread_ns = front->turn_ns;
+    if (call->state == TC_CALL_ENDED)
+        call->deadline_ns = front->turn_ns + front->settings.stall_ns;
+}
+
 static void sweep_calls(tc_connection *connection)
 {
     const tc_front *front = connection->front;
     for (tc_call *call = connection->calls, *next; call != NULL; call = next) {
         next = call->next;
-        if (call->deadline_ns <= front->turn_ns && call->state == TC_CALL_ENDED)
-            nghttp2_submit_rst_stream(
-                connection->session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_CANCEL);
+        if (is_unread(call))
+            reset(call);
         else if (call->deadline_ns <= front->turn_ns)
             tc_call_late(call);
         else if (

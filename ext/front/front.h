@@ -41,7 +41,8 @@ typedef struct tc_front_settings {
     size_t inline_bytes_max;   /* larger requests are handed over, so that others do not wait */
     size_t metadata_bytes_max; /* as HTTP/2 counts it: names, values and 32 a field */
     size_t held_bytes_max;     /* of requests and answers together; calls beyond are refused */
-    size_t handed_count_max;   /* calls that are handed over at once; calls beyond are refused */
+    size_t handed_count_max;   /* calls that are handed over at once, streams apart, and an eighth
+                                * of it watches apart; calls beyond are refused */
     int64_t first_ns;          /* how long a connection may take until its settings are there */
     int64_t request_ns;        /* how long a message may take until it is whole */
     int64_t idle_ns;           /* how long a connection may be without calls */

@@ -10,6 +10,7 @@
 #define LINES_PER_SECOND_MAX 100
 #define REFUSED_KEY 16 /* UNAUTHENTICATED */
 #define PRICE_OF_REFUSED_KEY 10
+#define WATCHES_ONE_OF 8 /* of the calls that are handed over at a time */
 
 int tc_mailbox_init(tc_mailbox *box)
 {
@@ -106,6 +107,7 @@ static int take_slot(tc_front *front, tc_call *call)
     slot->call = call;
     slot->generation++;
     front->handed_count++;
+    front->open_counts[call->method]++;
     return 0;
 }
 
@@ -116,6 +118,7 @@ static void give_slot(tc_front *front, tc_call *call)
     slot->next_free = front->free_slot;
     front->free_slot = call->slot;
     front->handed_count--;
+    front->open_counts[call->method]--;
     call->slot = 0;
 }
 
@@ -140,10 +143,24 @@ static tc_event *new_event(const tc_call *call, int kind)
     return event;
 }
 
+/* Returns whether no more calls of a method are handed over. What lasts as long as its caller likes
+ * has a share of its own: nobody keeps short calls out by it, and anybody may watch the health. */
+static int is_full(const tc_front *front, int method)
+{
+    const size_t most = front->settings.handed_count_max;
+    const uint32_t watches = front->open_counts[TC_HEALTH_WATCH];
+    const uint32_t streams = front->open_counts[TC_STREAM_BASKETS];
+    if (method == TC_HEALTH_WATCH)
+        return watches >= most / WATCHES_ONE_OF;
+    if (method == TC_STREAM_BASKETS)
+        return streams >= most;
+    return front->handed_count - watches - streams >= most;
+}
+
 void tc_call_hand_over(tc_call *call)
 {
     tc_front *front = call->connection->front;
-    if (front->handed_count >= front->settings.handed_count_max) {
+    if (is_full(front, call->method)) {
         tc_call_fail(call, TC_RESOURCE_EXHAUSTED, "the server has too many calls to answer");
         return;
     }
@@ -180,7 +197,8 @@ int tc_call_hand_over_message(tc_call *call)
         tc_call_fail(call, TC_RESOURCE_EXHAUSTED, "the server is out of memory");
         return -1;
     }
-    tc_call_release(call, call->input.size);
+    /* It is held until it is answered. */
+    call->handed_size = call->input.size;
     event->packing = call->head[0] ? call->packing : TC_PLAIN;
     tc_bytes_move(&event->message, &call->input);
     push(call->connection->front, event);
@@ -277,6 +295,9 @@ static void apply(tc_call *call, const tc_reply *reply)
     tc_connection *connection = call->connection;
     if (!reply->is_end) {
         call->is_waiting = 0;
+        tc_call_release(call, call->handed_size);
+        call->handed_size = 0;
+        tc_connection_earn(connection, TC_CREDITS_OF_ANSWER);
         if (tc_call_write(call, reply->data, reply->size) != 0)
             tc_call_fail(call, TC_RESOURCE_EXHAUSTED, "the server is out of memory");
     } else {

@@ -168,7 +168,7 @@ static int flush(tc_connection *connection)
         }
         return 0;
     }
-    tc_bytes_clear(&connection->output, 2 * READ_BYTES);
+    tc_bytes_clear(&connection->output, TC_KEPT_BYTES);
     if (connection->wants_write) {
         connection->wants_write = 0;
         if (watch(front, connection, EPOLL_CTL_MOD, EPOLLIN) != 0)

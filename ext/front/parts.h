@@ -14,6 +14,8 @@ struct nghttp2_option;
 #define TC_MESSAGE_HEAD_SIZE 5
 #define TC_FRAME_HEAD_SIZE 9
 #define TC_REQUEST_ID_SIZE_MAX 64
+#define TC_KEPT_BYTES 16384u /* of buffers that are used again: what is kept so counts nowhere */
+#define TC_CREDITS_OF_ANSWER 5
 #define TC_SECOND_NS INT64_C(1000000000)
 #define TC_MILLISECOND_NS INT64_C(1000000)
 
@@ -91,9 +93,11 @@ struct tc_call {
     size_t metadata_size;
     size_t unconsumed;        /* bytes of a stream whose window is not opened yet */
     size_t held;              /* bytes that count against the limit of the front */
+    size_t handed_size;       /* of these: the message of a stream that others have */
     int64_t begin_ns;
     int64_t deadline_ns;      /* INT64_MAX for none */
     int64_t part_ns;          /* when the message that is not whole yet began; INT64_MAX for none */
+    int64_t unread_ns;        /* since when nothing was taken of the answers that are there */
     unsigned char head[TC_MESSAGE_HEAD_SIZE];
     uint8_t head_size;        /* of the present message */
     uint8_t packing;
@@ -200,6 +204,7 @@ struct tc_front {
     uint32_t slot_count;
     uint32_t free_slot;
     uint32_t handed_count;
+    uint32_t open_counts[TC_METHOD_COUNT]; /* the same, method by method */
     int epoll_fd;
     int listener;
     int is_listening; /* whether new connections are taken */

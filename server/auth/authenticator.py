@@ -87,6 +87,8 @@ class Authenticator:
     def forget(self, key_id: str) -> None:
         """Look a key up anew the next time, because it was revoked here."""
         self._known.pop(key_id, None)
+        # A look-up under way may have read the row of before: nobody else is told what it found.
+        self._looking.pop(key_id, None)
         for callback in self._forgotten:
             callback(key_id)
 
@@ -162,17 +164,20 @@ class Authenticator:
         return await asyncio.shield(task)
 
     def _looked_up(self, key_id: str, task: "asyncio.Task[_Known | None]") -> None:
-        del self._looking[key_id]
+        if self._looking.get(key_id) is task:
+            del self._looking[key_id]
         if not task.cancelled():
             task.exception()  # It is the callers', who may all have left.
 
     async def _look_up(self, key_id: str) -> _Known | None:
         now_ns = self._monotonic_ns()
         row = await self._store.read(lambda c: key_rows.find_by_key_id(c, key_id))
+        known = None if row is None else _known(row, known_ns=now_ns)
+        if self._looking.get(key_id) is not asyncio.current_task():
+            return known  # It was forgotten meanwhile.
         self._known.pop(key_id, None)
-        if row is None:
+        if known is None:
             return None
-        known = _known(row, known_ns=now_ns)
         if len(self._known) >= REMEMBERED_MAX:
             self._known.pop(next(iter(self._known)))
         self._known[key_id] = known

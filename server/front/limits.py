@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from engine import limits
+from engine.rpc.basket_service import ANSWERED_INLINE_BYTES_MAX
 from engine.rpc.server import METADATA_BYTES_REFUSED
 
 _NS_PER_SECOND: Final = 10**9
@@ -21,7 +22,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         inline_bytes_max: Longer requests are handed over, so that others do not wait for them.
         metadata_bytes_max: Of a call's headers.
         held_bytes_max: Of all requests and answers in memory; calls beyond are refused.
-        handed_count_max: Calls that are handed over at a time; calls beyond are refused.
+        handed_count_max: Calls that are handed over at a time, calls beyond are refused: streams
+            are counted apart, and so are watches, of which there are an eighth.
         first_seconds: How long a connection may take until its first settings are there.
         request_seconds: How long a message may take until it is whole.
         idle_seconds: How long a connection may be without calls.
@@ -34,7 +36,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connection_count_max: int = 10_000
     stream_count_max: int = 100
     message_bytes_max: int = limits.EVALUATE_MESSAGE_BYTES_MAX
-    inline_bytes_max: int = 256 * 1024
+    inline_bytes_max: int = ANSWERED_INLINE_BYTES_MAX
     metadata_bytes_max: int = METADATA_BYTES_REFUSED
     held_bytes_max: int = 256 * 1024 * 1024
     handed_count_max: int = 2_000

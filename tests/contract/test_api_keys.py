@@ -3,19 +3,20 @@
 CreateApiKey, ListApiKeys, RevokeApiKey, CreateEnrolmentCode, EnrolDevice.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import grpc.aio
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import select
 
-from engine.errors import PermissionDenied
-from server.auth import Scope
+from engine.errors import PermissionDenied, Unauthenticated
+from server.auth import Authenticator, Scope
 from server.auth.keys import parse_key
 from server.auth.principal import Principal
-from server.storage import Store
+from server.storage import Store, Work
 from server.storage.key_tables import api_key, enrolment_code
 from tests.support.account_things import BY_NOUN, request
 from tests.support.server import OURS, Caller, Served, running_server
@@ -107,6 +108,46 @@ async def test_api_key_when_its_time_is_over_then_refused(served: Served) -> Non
 
     assert expire_time == made.api_key.expire_time
     assert UNAUTHENTICATED == code
+
+
+class LateStore:
+    """A store whose first read comes back only when it may."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.has_read = asyncio.Event()
+        self.may_return = asyncio.Event()
+
+    async def read(self, work: Work[Any]) -> Any:
+        """Read at once, and return later the first time."""
+        found = await self._store.read(work)
+        if not self.has_read.is_set():
+            self.has_read.set()
+            await self.may_return.wait()
+        return found
+
+
+async def test_revoke_api_key_when_it_is_just_looked_up_then_what_was_found_is_not_kept(
+    served: Served,
+) -> None:
+    made = await served.owner.call(a_key())
+    late = LateStore(served.store)
+    authenticator = Authenticator(
+        cast("Store", late), clock=served.clock, monotonic_ns=served.clock
+    )
+    looking = asyncio.create_task(authenticator.principal(made.key, address=""))
+    await late.has_read.wait()
+    await served.owner.call(admin_key_pb2.RevokeApiKeyRequest(api_key_id=made.api_key.id))
+    authenticator.forget(made.api_key.id)
+    # Whoever comes now does not wait for the look-up that has read the row of before.
+    with pytest.raises(Unauthenticated):
+        await authenticator.principal(made.key, address="")
+    late.may_return.set()
+    await looking
+
+    assert 0 == authenticator.remembered_ns(made.api_key.id)
+    with pytest.raises(Unauthenticated):
+        await authenticator.principal(made.key, address="")
 
 
 async def test_revoke_api_key_when_sent_again_then_keeps_its_moment(served: Served) -> None:

@@ -256,6 +256,35 @@ async def test_campaign_when_stored_then_said_in_words(office: Office) -> None:
     assert "Alone: a unit gets no other discount of this sort." in shown.html.text
 
 
+async def test_campaign_when_its_form_is_posted_then_made_edited_and_never_renamed(
+    office: Office,
+) -> None:
+    made = (
+        '{"id":"spring","type":"percentage_discount-tag","name":"spring",'
+        '"display_name":"Spring","priority":5,"tag":"light","percentage":0.25}'
+    )
+    edited = made.replace("0.25", "0.30")
+    query = {"id": "spring", "market": "dk"}
+    async with office.visitor(office.served.owner.key) as visitor:
+        bad = await visitor.post("campaigns/edit", market="dk", document=made.replace("0.25", "7"))
+        missing = await visitor.get("campaigns/edit", **query)
+        posted = await visitor.post("campaigns/edit", market="dk", document=made)
+        saved = await visitor.post("campaigns/edit", query=query, document=edited)
+        renamed = await visitor.post(
+            "campaigns/edit", query=query, document=made.replace('"id":"spring"', '"id":"fall"')
+        )
+        shown = await visitor.get("campaigns/edit", **query)
+
+    found = await office.call(catalog_campaign_pb2.ListCampaignsRequest(market_id="dk"))
+    assert (400, 404, 303, 303, 400) == tuple(
+        each.status for each in (bad, missing, posted, saved, renamed)
+    )
+    assert "percentage: expected" in bad.html.text
+    assert "/back-office/campaigns?market=dk&done=saved" == posted.location
+    assert "30% off" in shown.html.text
+    assert [decode(edited)] == [decode(each.document_json) for each in found.campaigns]
+
+
 # --- files -----------------------------------------------------------------------------------
 
 TABLE = """id;Name;Retail price;Barcode;Tags;Group;Cost price

@@ -16,7 +16,8 @@ from engine.model import DiscountPolicy
 from engine.rpc.calls import Calls
 from engine.rpc.catalogues import Catalogues
 from engine.rpc.server import add_core_services, new_health, new_server
-from tests.support.core_server import NOW_NS, UNIT, danish_shop, lamps
+from tests.support.core_server import NOW_NS, UNIT, Core, danish_shop, lamps
+from tests.support.doors import DOORS, at_door
 from tillcore.v1 import basket_service_pb2, basket_service_pb2_grpc
 
 
@@ -27,9 +28,9 @@ class Busy(NamedTuple):
     worker_is_free: threading.Event
 
 
-@pytest.fixture
-async def busy() -> AsyncIterator[Busy]:
-    """Yield a running service with a market of each policy and a worker that is held up."""
+@pytest.fixture(params=DOORS)
+async def busy(request: pytest.FixtureRequest) -> AsyncIterator[Busy]:
+    """Yield a service at each door, with a market of each policy and a worker that is held up."""
     shop, log = danish_shop(), structlog.get_logger().bind()
     market = replace(shop.market, id="best", discount_policy=DiscountPolicy.BEST_PRICE)
     worker_is_free = threading.Event()
@@ -39,20 +40,24 @@ async def busy() -> AsyncIterator[Busy]:
     with ThreadPoolExecutor(1) as executor, released(worker_is_free):
         executor.submit(worker_is_free.wait)
         catalogues = Catalogues(contexts, executor=executor)
+        health, calls = new_health(server), Calls(log)
         await add_core_services(
             server,
             catalogues,
             lambda: NOW_NS,
-            new_health(server),
-            calls=Calls(log),
+            health,
+            calls=calls,
             executor=executor,
             log=log,
         )
         target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         await server.start()
         async with grpc.aio.insecure_channel(target) as channel:
-            stub = basket_service_pb2_grpc.BasketServiceStub(channel)
-            yield Busy(stub, worker_is_free)
+            running = Core(target, channel, server, health, calls, catalogues)
+            async with at_door(running, request.param) as core:
+                yield Busy(basket_service_pb2_grpc.BasketServiceStub(core.channel), worker_is_free)
+                # The front waits for what it has handed over.
+                worker_is_free.set()
         worker_is_free.set()
         await server.stop(None)
 

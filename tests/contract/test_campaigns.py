@@ -25,6 +25,7 @@ from engine.model import (
 )
 from engine.rpc.convert import context_to_proto
 from tests.support.core_server import UNIT, danish_shop, running_core
+from tests.support.doors import DOORS, at_door
 from tests.support.statuses import status_of, violations
 from tillcore.v1 import basket_pb2, basket_service_pb2, basket_service_pb2_grpc, context_pb2
 
@@ -41,10 +42,10 @@ PAIR = Trigger(
 FIFTY = Effect(kind=EffectKind.NEW_PRICE, value_micros=50 * UNIT)
 
 
-@pytest.fixture
-async def stub() -> AsyncIterator[Any]:
-    """Yield an asyncio client of a running core."""
-    async with running_core() as core:
+@pytest.fixture(params=DOORS)
+async def stub(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    """Yield an asyncio client of a running core, at each door."""
+    async with running_core() as running, at_door(running, request.param) as core:
         yield basket_service_pb2_grpc.BasketServiceStub(core.channel)
 
 

@@ -256,7 +256,7 @@ NO_CALLS = [
     ("POST", AGGREGATE, "application/json", 415),
     ("POST", EDIT, "application/connect+json", 505),
     ("POST", "/tillcore.v1.BasketService/Nothing", "application/json", 404),
-    ("GET", EVALUATE, "application/json", 405),
+    ("GET", EVALUATE, "application/json", 415),
     ("PUT", EVALUATE, "application/json", 405),
 ]
 

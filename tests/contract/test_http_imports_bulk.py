@@ -1,4 +1,4 @@
-"""Import thousands of products in one request, in little memory and in nobody's way."""
+"""Import thousands of products in one request: in little memory, in nobody's way, one by one."""
 
 import asyncio
 import json
@@ -8,11 +8,15 @@ from pathlib import Path
 
 from server.storage import StoreSettings, open_store
 from tests.support.catalog_calls import PRODUCTS, make_market, price_of, product
-from tests.support.imports import Answer, Importer, importing
-from tests.support.server import running_server
+from tests.support.imports import FAILED, SUCCEEDED, Answer, Importer, importing
+from tests.support.server import Caller, running_server
 from tillcore.v1 import import_log_pb2
 
 COUNT = 3_000
+MANY = 10_000
+BAD = 6_283
+"""Neither in the first transaction nor in the last, and amid others of its own."""
+
 JSON = {"content-type": "application/json"}
 DESCRIPTION = "x" * 5_000
 PEAK_BYTES_MAX = 8 * 1024 * 1024
@@ -25,6 +29,17 @@ async def parts(data: bytes) -> AsyncIterator[bytes]:
     """Yield a body as a client sends it that has it in a file."""
     for start in range(0, len(data), PART_BYTES):
         yield data[start : start + PART_BYTES]
+
+
+async def product_ids(caller: Caller) -> AsyncIterator[str]:
+    """Yield the ids of all products that are kept."""
+    token = ""
+    while True:
+        entries, token = await PRODUCTS.list(caller, page_size=1_000, page_token=token)
+        for entry in entries:
+            yield entry.id
+        if not token:
+            return
 
 
 async def running(importer: Importer, large: "asyncio.Task[Answer]") -> None:
@@ -72,3 +87,38 @@ async def test_products_when_thousands_come_at_once_then_memory_is_bounded_and_o
     assert (COUNT // 200, COUNT) == (len(rows), sum(len(row.items) for row in rows))
     assert len(data) > 1.8 * PEAK_BYTES_MAX
     assert peak_bytes < PEAK_BYTES_MAX
+
+
+async def test_products_when_one_among_ten_thousand_is_bad_then_it_is_named_and_the_rest_are_kept(
+    tmp_path: Path,
+) -> None:
+    every = [product(f"p{index}") for index in range(MANY)]
+    every[BAD]["variants"] = [{"id": "s", "name": "S"}, {"id": "l", "name": "L", "barcode": 7}]
+    data = json.dumps({"products": every}).encode()
+    async with (
+        open_store(StoreSettings(directory=tmp_path)) as store,
+        running_server(store) as served,
+    ):
+        await make_market(served.owner)
+        async with importing(served) as importer:
+            answer = await importer.post(
+                "products?markets=m&integration=erp", None, data=parts(data), headers=JSON
+            )
+            (run,) = await importer.runs(integration="erp")
+            failed = await importer.log(page_size=1_000, outcome=FAILED)
+            stored = await importer.log(page_size=1_000, outcome=SUCCEEDED)
+        kept = [each async for each in product_ids(served.owner)]
+
+    (failure,) = answer.json["failures"]
+    (row,) = failed
+    good = sorted(f"p{index}" for index in range(MANY) if index != BAD)
+    assert {"created": MANY - 1, "refused": 1} == answer.counts
+    assert (BAD, f"p{BAD}") == (failure["index"], failure["id"])
+    assert ["variants[1].barcode"] == [each["field"] for each in failure["fields"]]
+    assert (MANY - 1, 1) == (run.created_count, run.refused_count)
+    assert ([f"p{BAD}"], ["variants[1].barcode"]) == (
+        [each.id for each in row.items],
+        [each.field for each in row.problems],
+    )
+    assert good == sorted(each.id for row in stored for each in row.items)
+    assert good == sorted(kept)

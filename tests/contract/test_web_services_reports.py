@@ -25,6 +25,7 @@ from tests.support.web_services import (
     WebServices,
     running_web_services,
 )
+from tests.support.workbooks import read_workbook
 from tillcore.v1 import basket_pb2, checkout_pb2
 
 REPORT = "/web-services/sales-report"
@@ -221,6 +222,23 @@ async def test_report_when_nothing_was_sold_then_is_empty(web: WebServices) -> N
         document["currency"],
         document["total"]["total"],
     )
+
+
+@ON_SQLITE
+async def test_report_when_names_are_formulas_then_the_workbook_has_them_as_strings(
+    web: WebServices,
+) -> None:
+    names = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", '=HYPERLINK("http://a.example")']
+    for number, name in enumerate(names):
+        client = {"nom": name, "numtva": "38683829"}
+        await web.post(itemsList=["lamp_1"], requestID=str(number), client=client)
+
+    for chosen in ("xlsx", "xls"):
+        _, _, body = await web.got(REPORT, shop=SHOP, date=DAY, format=chosen)
+
+        workbook = read_workbook(body)
+        found = [each for each in workbook.strings if each.startswith(("=", "+", "-", "@"))]
+        assert (names, []) == (found, workbook.active), chosen
 
 
 @ON_SQLITE

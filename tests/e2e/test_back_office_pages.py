@@ -1,14 +1,11 @@
 """Work in the back office in a browser: from the sign-in to an export and a register close."""
 
-import asyncio
-import threading
 import time
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from queue import Queue
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
@@ -18,13 +15,10 @@ from server.observability.export_counts import ExportCounts
 from server.storage import StoreSettings, open_store
 from tests.support import browser as support
 from tests.support.back_office import Office, close_till, open_office, sell
+from tests.support.beside import SECONDS_MAX, beside
 from tests.support.browser import PHONE, chromium, visiting
 from tests.support.exports import QUICK
 from tests.support.server import RULES
-
-T = TypeVar("T")
-
-SECONDS_MAX = 60
 
 
 def barriers(page: Any) -> list[str]:
@@ -33,95 +27,46 @@ def barriers(page: Any) -> list[str]:
     return [each for each in found if not each.startswith('<input type="hidden"')]
 
 
-class Running:
-    """A back office whose event loop runs in a thread of its own.
-
-    Attributes:
-        office: The back office.
-        folder: Where exports to a folder go.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self.folder = directory / "out"
-        self._directory = directory
-        self._ready: Queue[tuple[Office, asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
-        self._ended: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        try:
-            self.office, self._loop, self._stop = self._ready.get(timeout=SECONDS_MAX)
-        except Exception:
-            self._ended.result(timeout=0)
-            raise
-
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something where the server runs, and return its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=SECONDS_MAX)
-
-    def close(self) -> None:
-        """Stop, and raise what went wrong."""
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(timeout=SECONDS_MAX)
-        self._ended.result(timeout=0)
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            self._ended.set_exception(error)
-        else:
-            self._ended.set_result(None)
-
-    async def _serve(self) -> None:
-        self.folder.mkdir()
-        async with (
-            open_store(StoreSettings(directory=self._directory / "data")) as store,
-            open_office(store) as office,
-            sandbox(worker_count=1) as transforms,
-            exporting(
-                store,
-                office.served.secret_box,
-                transforms,
-                rules=RULES,
-                mail_server=None,
-                folder_root=self.folder,
-                owner="test",
-                is_alone=True,
-                clock=office.served.clock,
-                monotonic_ns=time.monotonic_ns,
-                random=lambda: 0.5,
-                log=structlog.get_logger().bind(),
-                counts=ExportCounts(),
-                pace=QUICK,
-                on_recorded=office.served.bell.ring,
-            ),
-        ):
-            stop = asyncio.Event()
-            self._ready.put((office, asyncio.get_running_loop(), stop))
-            await stop.wait()
-
-
-@contextmanager
-def running(directory: Path) -> Iterator[Running]:
-    """Yield a back office that runs beside the browser."""
-    server = Running(directory)
-    try:
-        yield server
-    finally:
-        server.close()
+@asynccontextmanager
+async def exporting_office(directory: Path) -> AsyncIterator[Office]:
+    """Yield a back office whose exports go to `out` in a directory."""
+    (directory / "out").mkdir()
+    async with (
+        open_store(StoreSettings(directory=directory / "data")) as store,
+        open_office(store) as office,
+        sandbox(worker_count=1) as transforms,
+        exporting(
+            store,
+            office.served.secret_box,
+            transforms,
+            rules=RULES,
+            mail_server=None,
+            folder_root=directory / "out",
+            owner="test",
+            is_alone=True,
+            clock=office.served.clock,
+            monotonic_ns=time.monotonic_ns,
+            random=lambda: 0.5,
+            log=structlog.get_logger().bind(),
+            counts=ExportCounts(),
+            pace=QUICK,
+            on_recorded=office.served.bell.ring,
+        ),
+    ):
+        yield office
 
 
 def test_owner_when_working_then_exports_and_sees_what_was_sold(tmp_path: Path) -> None:
     with (
-        running(tmp_path) as server,
+        beside(partial(exporting_office, tmp_path)) as office,
         chromium() as browser,
-        visiting(browser, server.office.url) as context,
+        visiting(browser, office.server.url) as context,
     ):
         page = context.new_page()
         obstacles: list[str] = []
 
         page.goto("/back-office/exports")
-        page.get_by_label("Key").fill(server.office.served.owner.key)
+        page.get_by_label("Key").fill(office.server.served.owner.key)
         obstacles += barriers(page)
         page.get_by_role("button", name="Sign in").click()
 
@@ -136,9 +81,9 @@ def test_owner_when_working_then_exports_and_sees_what_was_sold(tmp_path: Path) 
         page.get_by_role("button", name="Save").click()
         page.get_by_role("heading", name="Bookkeeping").wait_for()
 
-        sale_id = server.do(sell(server.office))
-        server.do(close_till(server.office))
-        _wait_for_files(server.folder, 1)
+        sale_id = office.do(sell(office.server))
+        office.do(close_till(office.server))
+        _wait_for_files(tmp_path / "out", 1)
 
         page.get_by_role("main").get_by_role("link", name="Export log").click()
         _reload_until(page, sale_id)
@@ -170,15 +115,15 @@ def test_pages_when_on_a_phone_then_they_fit_and_the_keyboard_reaches_the_conten
     tmp_path: Path,
 ) -> None:
     with (
-        running(tmp_path) as server,
+        beside(partial(exporting_office, tmp_path)) as office,
         chromium() as browser,
-        visiting(browser, server.office.url, size=PHONE) as context,
+        visiting(browser, office.server.url, size=PHONE) as context,
     ):
-        server.do(sell(server.office))
-        server.do(close_till(server.office))
+        office.do(sell(office.server))
+        office.do(close_till(office.server))
         page = context.new_page()
         page.goto("/back-office/")
-        page.get_by_label("Key").fill(server.office.served.owner.key)
+        page.get_by_label("Key").fill(office.server.served.owner.key)
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="Today").wait_for()
         found: dict[str, object] = {}

@@ -78,6 +78,26 @@ def test_coffee_when_taken_away_then_its_other_price(browser: Browser, base: str
     assert "take_away" in [each.get("purchaseType", {}).get("id") for each in summaries]
 
 
+def test_pay_button_when_the_target_ratio_is_met_or_missed_then_its_colour_says_so(
+    browser: Browser, base: str
+) -> None:
+    with selling(browser, base) as page:
+        pay = page.locator("#pay")
+        page.locator('[data-product="espresso"]').click()
+        expect(pay).to_have_class("pay green")
+        page.locator('[data-product="desk-lamp"]').click()
+        expect(pay).to_have_class("pay orange")
+        expect(pay).to_contain_text("Contribution below target")
+        orange = pay.evaluate("button => getComputedStyle(button).backgroundColor")
+        assert [] == barriers(page)
+        page.get_by_role("button", name="Discount", exact=True).click()
+        page.get_by_label("Size").fill("50")
+        page.get_by_label("Reason").fill("Scratched")
+        page.get_by_role("button", name="Apply").click()
+        expect(pay).to_have_class("pay red")
+        expect(pay).not_to_have_css("background-color", orange)
+
+
 def test_products_when_they_have_pictures_then_those_of_this_site_are_shown(
     browser: Browser, base: str
 ) -> None:

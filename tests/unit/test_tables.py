@@ -9,7 +9,9 @@ from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
+import xlsxwriter  # type: ignore[import-untyped]  # it ships no types
 from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
 
@@ -22,6 +24,7 @@ from server.tables.table import Column, Fact, Kind, Table, clean
 from server.tables.xlsx import to_xlsx
 from tests.support.command_line import exact
 from tests.support.reports import Page
+from tests.support.workbooks import read_workbook
 
 UNIT = 1_000_000
 NOON_NS = 1_795_345_200_123_456_789
@@ -174,6 +177,32 @@ def test_csv_when_a_text_is_no_formula_then_it_stands_as_it_is(text: str) -> Non
 @pytest.mark.parametrize("text", [*FORMULAS, "https://example.com/", "0012", "TRUE"])
 def test_xlsx_when_a_text_could_be_more_then_it_is_a_text(text: str) -> None:
     assert text == xlsx_rows(table((1, None, text, 0, None, None)))[1][2]
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, "{=1+1}", "https://example.com/", "mailto:a@b.c"])
+def test_xlsx_when_a_text_could_be_more_then_the_file_itself_has_a_string(text: str) -> None:
+    value = msgspec.structs.replace(
+        table((1, None, text, 0, None, None)),
+        title=text,
+        columns=(*COLUMNS[:-1], Column(name="id", title=text)),
+        total=(None, None, None, 0, None, text),
+    )
+
+    workbook = read_workbook(to_xlsx(value))
+
+    assert (4, []) == (workbook.strings.count(text), workbook.active)
+
+
+def test_xlsx_when_a_formula_is_written_then_the_tests_find_it() -> None:
+    output = io.BytesIO()
+    with xlsxwriter.Workbook(output) as written_by_hand:
+        sheet = written_by_hand.add_worksheet()
+        for line, text in enumerate(("=1+1", "https://example.com/", "Lamp")):
+            sheet.write(line, 0, text)
+
+    workbook = read_workbook(output.getvalue())
+
+    assert (["https://example.com/", "Lamp"], ["f", "hyperlink"]) == workbook
 
 
 @pytest.mark.parametrize("chosen", TableFormat)

@@ -84,6 +84,19 @@ def test_group_when_listed_then_its_module_measures_its_rows(group: Group) -> No
     assert ["quick"] == [argument.arg for argument in measured.args.kwonlyargs]
 
 
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_row_when_its_module_gives_a_value_then_also_what_limits_it(group: Group) -> None:
+    path = ROOT / (group.module.replace(".", "/") + ".py")
+    given = [
+        {keyword.arg for keyword in node.keywords}
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Measured"
+    ]
+
+    assert [] == [names for names in given if "value" in names and "limit" not in names]
+    assert any("value" in names for names in given)
+
+
 def test_group_when_its_process_fails_then_every_row_says_why() -> None:
     group = Group(name="absent", module="benchmarks.absent", rows=(AT_MOST, AT_LEAST))
 
