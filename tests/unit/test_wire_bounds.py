@@ -60,7 +60,7 @@ def _gated(codec_conditions: tuple[Conditions, ...]) -> Codec:
 @pytest.fixture(scope="module")
 def gated() -> Codec:
     """Return a codec with the same words as coupons, groups, customers and shops."""
-    lists = [(word,) for word in WORDS]
+    lists: list[tuple[str, ...]] = [(word,) for word in WORDS]
     lists += [WORDS, tuple(f"other-{number}" for number in range(100)) + WORDS[:1]]
     return _gated(
         tuple(
