@@ -28,6 +28,10 @@ EXCHANGE = "exchange"
 _Owner = tuple[int, str]
 """Where a line belongs: the place of its kind of sale in the order, and the reference."""
 
+_SHARED_NAMES = tuple(
+    name for name in SaleSummary.__struct_fields__ if name in EvaluatedBasket.__struct_fields__
+)
+
 _LIVE, _QUOTE, _RETURN, _EXPENSE = range(4)
 _PLAIN: _Owner = (_LIVE, "")
 
@@ -90,6 +94,11 @@ def summaries_of(lines: Sequence[EvaluatedLine], evaluated: EvaluatedBasket) -> 
     return summaries
 
 
+def whole_summary(evaluated: EvaluatedBasket) -> SaleSummary:
+    """Return the summary of a basket that is not split: its own sums."""
+    return SaleSummary(**{name: getattr(evaluated, name) for name in _SHARED_NAMES})
+
+
 def sale_of(checkout: Checkout, part: CheckoutSale) -> Sale:
     """Return one sale of a checkout as a record of its own, with its share of the payments."""
     return Sale(
@@ -108,21 +117,7 @@ def sale_of(checkout: Checkout, part: CheckoutSale) -> Sale:
 
 def _plain_part(evaluated: EvaluatedBasket, payments: Sequence[Payment]) -> SalePart:
     """Return the only sale of a basket that is one: its sums and payments are the basket's."""
-    summary = SaleSummary(
-        base_price_micros=evaluated.base_price_micros,
-        sub_total_micros=evaluated.sub_total_micros,
-        total_micros=evaluated.total_micros,
-        vat_amount_micros=evaluated.vat_amount_micros,
-        sales_tax_amount_micros=evaluated.sales_tax_amount_micros,
-        total_tax_amount_micros=evaluated.total_tax_amount_micros,
-        total_discounts_micros=evaluated.total_discounts_micros,
-        line_items=evaluated.line_items,
-        taxes=evaluated.taxes,
-        margin_micros=evaluated.margin_micros,
-        margin_total_micros=evaluated.margin_total_micros,
-        purchase_type=evaluated.purchase_type,
-        customer=evaluated.customer,
-    )
+    summary = whole_summary(evaluated)
     entries = _entries(evaluated, payments)
     if evaluated.payment.due_micros or evaluated.total_micros != _sum(entries):
         return SalePart(summary=summary)

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from engine.model import Checkout, CheckoutSale, Sale, SalePart, SaleSummary, Timing
+from engine.model import Checkout, CheckoutSale, Sale, SalePart, Timing
 from engine.render_sale import checkout_documents
-from engine.split import sale_of, split
+from engine.split import sale_of, split, whole_summary
 from engine.timings import local_date
 from server.checkouts.answers import as_stored
 from server.checkouts.completion import Completion, Evaluation, Recorded
@@ -96,18 +96,11 @@ def write_checkouts(
     ]
 
 
-def whole_summary(evaluation: Evaluation) -> SaleSummary:
-    """Return the summary of a basket that is not split."""
-    evaluated = evaluation.evaluated
-    names = set(SaleSummary.__struct_fields__) & set(type(evaluated).__struct_fields__)
-    return SaleSummary(**{name: getattr(evaluated, name) for name in names})
-
-
 def _parts(writing: Writing) -> tuple[SalePart, ...]:
     """Return the sales with their payments; a voided checkout stays in one piece."""
     evaluation = writing.evaluation
     if writing.completion.voided:
-        whole = whole_summary(evaluation)
+        whole = whole_summary(evaluation.evaluated)
         return (SalePart(summary=whole, payments=evaluation.payments),)
     return split(evaluation.evaluated, evaluation.payments)
 
