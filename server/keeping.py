@@ -1,6 +1,5 @@
 """Forget in the background what was kept long enough: import logs, payments, ended sessions."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -8,7 +7,7 @@ from typing import Final, NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
-from engine.errors import Overloaded, StoreUnavailable
+from server.repeating import repeating
 from server.storage import Store, Work, import_logs, integration_actions, sessions
 
 PERIOD_SECONDS: Final = 3_600.0
@@ -70,20 +69,8 @@ async def keeping(
         period_seconds: How often is looked, the first time after so long.
     """
 
-    async def run() -> None:
-        while True:
-            await asyncio.sleep(period_seconds)
-            try:
-                await forget(store, keep, now_ns=clock())
-            except (StoreUnavailable, Overloaded):
-                # The next time will do.
-                continue
-            except Exception:
-                log.exception("keeping_failed")
+    async def work() -> None:
+        await forget(store, keep, now_ns=clock())
 
-    running = asyncio.create_task(run())
-    try:
+    async with repeating(work, period_seconds=period_seconds, log=log, failed="keeping_failed"):
         yield
-    finally:
-        running.cancel()
-        await asyncio.wait((running,))

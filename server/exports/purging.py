@@ -1,6 +1,5 @@
 """Remove in the background what was exported long ago."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -8,7 +7,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from engine.errors import Overloaded, StoreUnavailable
+from server.repeating import repeating
 from server.storage import Store
 from server.storage.export_purge import all_queues, purge
 
@@ -57,20 +56,10 @@ async def purging(
         period_seconds: How often is looked, the first time after so long.
     """
 
-    async def run() -> None:
-        while True:
-            await asyncio.sleep(period_seconds)
-            try:
-                await purge_all(store, before_ns=clock() - keep_days * _NS_PER_DAY)
-            except (StoreUnavailable, Overloaded):
-                # The next time will do.
-                continue
-            except Exception:
-                log.exception("export_purge_failed")
+    async def work() -> None:
+        await purge_all(store, before_ns=clock() - keep_days * _NS_PER_DAY)
 
-    running = asyncio.create_task(run())
-    try:
+    async with repeating(
+        work, period_seconds=period_seconds, log=log, failed="export_purge_failed"
+    ):
         yield
-    finally:
-        running.cancel()
-        await asyncio.wait((running,))

@@ -9,12 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from server.html_templates import html_templates
 from server.http import openapi
 from server.http.message_schemas import REFERENCE
 
@@ -190,11 +190,4 @@ def _anchor(kind: str, name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("api.html.jinja")
+    return html_templates(_TEMPLATES, trims_blocks=True).get_template("api.html.jinja")

@@ -5,8 +5,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 
+from server.html_templates import html_templates
 from server.http.back_office.charts import Bar, Chart, lying_bars, standing_bars
 from server.replay.selection import Selection
 from server.replay.tables import name_of, turnover
@@ -77,10 +78,4 @@ def _shown(table: Table, writer: Writer) -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("replay.html.jinja")
+    return html_templates(TEMPLATES).get_template("replay.html.jinja")

@@ -2,8 +2,9 @@
 
 from functools import lru_cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 
+from server.html_templates import html_templates
 from server.reports.document import Document, plain
 from server.reports.templates import HTML, folder_of
 
@@ -25,10 +26,4 @@ def to_html(documents: tuple[Document, ...], *, own_templates: str = "") -> byte
 
 @lru_cache(maxsize=1)
 def _template(own: str) -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(folder_of(HTML, own=own)),
-        autoescape=True,
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(HTML)
+    return html_templates(folder_of(HTML, own=own)).get_template(HTML)

@@ -5,8 +5,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 
+from server.html_templates import html_templates
 from server.reports.writer import Writer
 from server.tables.table import Cell, Kind, Table, clean, shown_text
 
@@ -38,10 +39,4 @@ def pieces(table: Table) -> Iterator[bytes]:
 
 @lru_cache(maxsize=1)
 def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("table.html.jinja")
+    return html_templates(TEMPLATES).get_template("table.html.jinja")

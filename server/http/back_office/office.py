@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from sqlalchemy import Connection, select
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -21,6 +21,7 @@ from engine.rpc.calls import Behaviour, Calls, caller_id
 from server.auth import Principal, required_scopes
 from server.auth.principal import set_principal
 from server.auth.scopes import methods
+from server.html_templates import html_templates
 from server.http.back_office import words
 from server.http.back_office.forms import BadFieldError, Field
 from server.http.back_office.posted import NO_FORM, Form, read_form
@@ -319,13 +320,7 @@ class Desk:
 
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return html_templates(HERE / "templates", trims_blocks=True)
 
 
 def html_headers(policy: str, *, frames: str) -> dict[str, str]:
