@@ -61,7 +61,9 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     work = tmp_path_factory.mktemp("built")
     archive = build("build_sdist", checkout / "clients" / "python", work / "sdist")
     with tarfile.open(archive) as packed:
-        packed.extractall(work, filter="data")
+        # Python 3.11 has filters from 3.11.4 on.
+        packed.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        packed.extractall(work)
     return build("build_wheel", work / archive.name.removesuffix(".tar.gz"), work / "wheel")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import warnings
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as default_policy
@@ -158,7 +158,9 @@ async def mail_sink(
         server.close()
         for each in protocols:
             if isinstance(each.transport, asyncio.WriteTransport):
-                each.transport.abort()
+                # In Python 3.11.2 a TLS transport that was closed twice has nothing to abort.
+                with suppress(AttributeError):
+                    each.transport.abort()
         handlers = [each._handler_coroutine for each in protocols if each._handler_coroutine]
         for handler in handlers:
             handler.cancel()

@@ -304,7 +304,8 @@ class _Connection(asyncio.Protocol):
         self._sink.open_count += 1
         self._sink.connections.add(self)
         if self._sink.is_deaf:
-            transport.pause_reading()
+            # asyncio of Python 3.11.2 begins to read after this callback, whatever was said in it.
+            asyncio.get_running_loop().call_soon(transport.pause_reading)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._sink.connections.discard(self)
